@@ -1,0 +1,87 @@
+"""Typed errors: each names the thing, its value, the legal values, and the command that mends it."""
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "AAPEError",
+    "BackboneMismatchError",
+    "BackboneNotFoundError",
+    "BatchError",
+    "CheckpointError",
+    "DataError",
+    "ImageError",
+    "ManifestError",
+    "PromptError",
+    "RecipeError",
+    "ResultError",
+    "did_you_mean",
+    "listed",
+]
+
+
+class AAPEError(Exception):
+    """Base of every error that a user can mend; the command line prints it without a traceback."""
+
+
+class BackboneNotFoundError(AAPEError):
+    """A backbone's name is unknown, or its weights are neither on disk nor to be downloaded."""
+
+
+class BackboneMismatchError(AAPEError):
+    """A checkpoint or a prompt bank was made with another backbone than the one in use."""
+
+
+class BatchError(AAPEError):
+    """A batch lacks a key that the data contract (`aape_lightning.batch`) promises."""
+
+
+class CheckpointError(AAPEError):
+    """A checkpoint lacks what the command needs from it."""
+
+
+class DataError(AAPEError):
+    """A split, a draw or a subset of classes is impossible or empty."""
+
+
+class ImageError(DataError):
+    """An image is missing or cannot be decoded."""
+
+
+class ManifestError(AAPEError):
+    """A manifest is unknown, malformed, or disagrees with the files under its root."""
+
+
+class PromptError(AAPEError):
+    """Sentences are missing, of the wrong form, too long, or left a class with none."""
+
+
+class RecipeError(AAPEError):
+    """A recipe or a method is unknown, or its values contradict each other."""
+
+
+class ResultError(AAPEError):
+    """A folder holds no results, or a result file is malformed."""
+
+
+def listed(names: Iterable[str], limit: int = 8) -> str:
+    """Names for an error message: the first `limit` of them, quoted, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c"], limit=2)
+        "'a', 'b' and 1 more"
+    """
+    names = list(names)
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with the closest known name, or an empty string where none is close.
+
+    Example:
+        >>> did_you_mean("caltec101", ["caltech101", "eurosat"])
+        " Did you mean 'caltech101'?"
+    """
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

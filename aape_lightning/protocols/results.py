@@ -1,0 +1,84 @@
+"""`result.json`: everything that one run of a protocol measured, and what it takes to make it again."""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from aape_lightning.errors import ResultError
+from aape_lightning.files import write_json
+
+__all__ = ["RESULT_FILE", "Result", "read_results"]
+
+RESULT_FILE = "result.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One run: one method, one seed, one dataset.
+
+    Attributes:
+        protocol: Name of the protocol, such as `base-to-new`.
+        recipe: Name of the recipe.
+        dataset: Name of the manifest.
+        method: Name of the method.
+        seed: Seed of the draw and of the training.
+        metrics: Fractions in [0, 1] at full precision, by name: `base/accuracy`, `new/accuracy`.
+        diagnostics: What the method did, by name: cosines, shares of attention. Not results.
+        curves: Values by epoch, by name: `train/loss`, `train/reward`.
+        seconds: Wall-clock time by phase: `fit`, `test`.
+        backbone: The backbone's plain description: `name`, `fingerprint`, `embed_dim`, `logit_scale`.
+        config: The resolved configuration of the run.
+        config_hash: Hash of what determines the result; a run whose hash exists is not run again.
+        versions: Versions of Python and of the libraries that computed it.
+        created: Time of writing, ISO 8601, UTC.
+    """
+
+    protocol: str
+    recipe: str
+    dataset: str
+    method: str
+    seed: int
+    metrics: dict[str, float]
+    config_hash: str
+    backbone: dict[str, Any] = field(default_factory=dict)
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    created: str = ""
+
+    def write(self, folder: Path) -> Path:
+        """Write `result.json` into a folder, whole or not at all."""
+        path = folder / RESULT_FILE
+        write_json(path, dataclasses.asdict(self))
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read one `result.json`.
+
+        Raises:
+            ResultError: If the file is not JSON or not of this form.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise ResultError(f"{path} is not a result file ({error}). Remove it and run the protocol again.") from error
+
+
+def read_results(folder: Path) -> list[Result]:
+    """Read every result under a folder, ordered by dataset, method and seed.
+
+    Raises:
+        ResultError: If there is none, or one is malformed.
+    """
+    results = [Result.read(path) for path in folder.rglob(RESULT_FILE)]
+    if not results:
+        raise ResultError(
+            f"No {RESULT_FILE} under {str(folder)!r}. Make some with: "
+            f"aape protocol base-to-new --recipe RECIPE --method aape --seeds 1 2 3 --out {folder}"
+        )
+    return sorted(results, key=lambda result: (result.dataset, result.method, result.seed))
