@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["atomic_path", "cache_dir", "write_json", "write_text"]
+__all__ = ["atomic_path", "cache_dir", "default_workers", "write_json", "write_text"]
 
 
 @contextmanager
@@ -52,3 +52,8 @@ def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - JSON has no ty
 def cache_dir() -> Path:
     """The folder of prompt banks and feature stores: `$AAPE_CACHE`, or `~/.cache/aape`."""
     return Path(os.environ.get("AAPE_CACHE") or Path.home() / ".cache" / "aape")
+
+
+def default_workers() -> int:
+    """Processes or threads that decode images: one a core, at most 8."""
+    return min(8, os.cpu_count() or 1)

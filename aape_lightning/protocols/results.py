@@ -4,7 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
@@ -57,7 +57,7 @@ class Result:
         return path
 
     @classmethod
-    def read(cls, path: Path) -> Self:
+    def read(cls, path: Path) -> "Result":
         """Read one `result.json`.
 
         Raises:

@@ -1,0 +1,76 @@
+"""What a batch holds: the contract between DataModules and tasks, written down once.
+
+Letters: b images, n sentences of the longest entry, c classes, d embedding width. Every embedding is L2-normalised,
+float32, and already on the device.
+"""
+
+from typing import Any, NotRequired, TypedDict, TypeVar
+
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from aape_lightning.errors import BatchError
+
+__all__ = ["ClassificationBatch", "ImageBatch", "PromptBatch", "require"]
+
+
+class ImageBatch(TypedDict):
+    """What a loader of images yields, before the device-side pairing.
+
+    Attributes:
+        index: Position of each image in its part of the data.
+        image: Transformed images; absent where the embeddings come from a feature store.
+    """
+
+    index: Int[Tensor, " b"]
+    image: NotRequired[Float[Tensor, "b 3 h w"]]
+
+
+class PromptBatch(TypedDict):
+    """Images paired with the sentences about them: what the aggregator and the generator learn from.
+
+    Attributes:
+        index: Position of each image in its part of the data.
+        image_embedding: The image tower's embeddings.
+        prompts: Sentence embeddings of the image's class, padded; in training only.
+        prompt_mask: True where `prompts` holds a sentence; in training only.
+        summary: The trained aggregator's summaries; in the second stage of the staged schedule only.
+    """
+
+    index: Int[Tensor, " b"]
+    image_embedding: Float[Tensor, "b d"]
+    prompts: NotRequired[Float[Tensor, "b n d"]]
+    prompt_mask: NotRequired[Bool[Tensor, "b n"]]
+    summary: NotRequired[Float[Tensor, "b d"]]
+
+
+class ClassificationBatch(PromptBatch):
+    """A `PromptBatch` with labels and the embeddings of the classes to choose from.
+
+    Attributes:
+        label: Position of each image's class in `class_embeddings`.
+        class_embeddings: The text tower's embeddings of the classes.
+    """
+
+    label: Int[Tensor, " b"]
+    class_embeddings: Float[Tensor, "c d"]
+
+
+BatchT = TypeVar("BatchT")
+
+
+def require(batch: BatchT, *keys: str) -> BatchT:
+    """The batch itself, once it is known to hold the keys.
+
+    Raises:
+        BatchError: If the batch is not a mapping or lacks a key, as when a Trainer runs without our DataModule.
+    """
+    held: Any = batch
+    missing = [key for key in keys if not isinstance(held, dict) or key not in held]
+    if missing:
+        found = sorted(held) if isinstance(held, dict) else type(held).__name__
+        raise BatchError(
+            f"The batch lacks {', '.join(missing)}; it holds {found}. Batches are made by a DataModule of "
+            "aape_lightning.data: pass one as Trainer.fit(task, datamodule=ClassificationDataModule(...))."
+        )
+    return batch

@@ -1,0 +1,39 @@
+"""One progress bar for everything that is not training."""
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+__all__ = ["progress", "track"]
+
+T = TypeVar("T")
+
+
+def progress() -> Progress:
+    """A bar with what is done, how much, how long, and how long still; on standard error, so output can be piped."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+def track(items: Sequence[T], description: str, quiet_below: int = 0) -> Iterator[T]:
+    """Iterate with a progress bar.
+
+    Args:
+        items: What to iterate over.
+        description: What is being done.
+        quiet_below: With fewer items than this, no bar is drawn.
+    """
+    if len(items) < quiet_below:
+        yield from items
+        return
+    with progress() as bar:
+        yield from bar.track(items, description=description)

@@ -1,0 +1,78 @@
+"""Recipes and manifests by short name: found beside the package, or inside the installed wheel."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from aape_lightning.errors import AAPEError, ManifestError, RecipeError, did_you_mean, listed
+
+__all__ = ["manifest_names", "manifest_path", "method_names", "method_path", "recipe_names", "recipe_path"]
+
+_PACKAGE = Path(__file__).parent
+
+
+def _folder(name: str) -> Path:
+    """`recipes` or `data_manifests`: the wheel carries them inside the package, a checkout beside it."""
+    installed = _PACKAGE / f"_{name}"
+    return installed if installed.is_dir() else _PACKAGE.parent / name
+
+
+def _by_stem(folder: Path) -> dict[str, Path]:
+    return {path.stem: path for path in sorted(folder.rglob("*.yaml"))}
+
+
+def _runs() -> dict[str, Path]:
+    methods = _folder("recipes") / "methods"
+    return {name: path for name, path in _by_stem(_folder("recipes")).items() if methods not in path.parents}
+
+
+def _find(kind: str, name: str, known: dict[str, Path], error: type[AAPEError]) -> Path:
+    path = Path(name)
+    if path.is_file():
+        return path
+    if name in known:
+        return known[name]
+    raise error(
+        f"No {kind} {name!r}: it is neither a file nor one of {listed(known, limit=20)}.{did_you_mean(name, known)}"
+    )
+
+
+def recipe_names() -> Iterable[str]:
+    """Short names of the shipped recipes."""
+    return _runs()
+
+
+def recipe_path(name: str) -> Path:
+    """The file of a recipe, by its path or its short name.
+
+    Raises:
+        RecipeError: If it is neither.
+    """
+    return _find("recipe", name, _runs(), RecipeError)
+
+
+def method_names() -> Iterable[str]:
+    """Short names of the shipped methods."""
+    return _by_stem(_folder("recipes") / "methods")
+
+
+def method_path(name: str) -> Path:
+    """The file of a method, by its path or its short name.
+
+    Raises:
+        RecipeError: If it is neither.
+    """
+    return _find("method", name, _by_stem(_folder("recipes") / "methods"), RecipeError)
+
+
+def manifest_names() -> Iterable[str]:
+    """Short names of the shipped manifests."""
+    return _by_stem(_folder("data_manifests"))
+
+
+def manifest_path(name: str) -> Path:
+    """The file of a manifest, by its path or its short name.
+
+    Raises:
+        ManifestError: If it is neither.
+    """
+    return _find("manifest", name, _by_stem(_folder("data_manifests")), ManifestError)
