@@ -1,0 +1,77 @@
+"""What the rest of the project asks of a frozen two-tower encoder."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypedDict, runtime_checkable
+
+import torch
+from jaxtyping import Float, Int
+from PIL.Image import Image
+from torch import Tensor
+
+__all__ = ["Backbone", "BackboneSpec"]
+
+
+class BackboneSpec(TypedDict):
+    """A backbone in plain values: what a checkpoint records of the backbone that it was trained on.
+
+    Attributes:
+        name: The name that loads it.
+        fingerprint: Hash of its weights.
+        embed_dim: Width d of the shared embedding space.
+        logit_scale: 1 / tau, the factor that turns cosines into logits.
+    """
+
+    name: str
+    fingerprint: str
+    embed_dim: int
+    logit_scale: float
+
+
+@runtime_checkable
+class Backbone(Protocol):
+    """A frozen image tower and text tower that share one embedding space.
+
+    Both `encode_*` methods return L2-normalised float32 embeddings of shape (B, embed_dim), without gradients.
+
+    Attributes:
+        name: The name that loads it.
+        fingerprint: Hash of its weights; caches and checkpoints are bound to it.
+        embed_dim: Width d of the embedding space.
+        input_size: Side of the square images that the image tower takes, in pixels.
+        context_length: Longest text that the text tower takes, in tokens, start and end included.
+        logit_scale: 1 / tau.
+        image_mean: Mean of each colour channel that `transform` subtracts, in [0, 1].
+        image_std: Deviation of each colour channel by which `transform` divides.
+    """
+
+    name: str
+    fingerprint: str
+    embed_dim: int
+    input_size: int
+    context_length: int
+    logit_scale: float
+    image_mean: tuple[float, float, float]
+    image_std: tuple[float, float, float]
+
+    @property
+    def transform(self) -> Callable[[Image], Tensor]:
+        """The backbone's own evaluation transform: an RGB image to a (3, H, W) tensor."""
+
+    @property
+    def spec(self) -> BackboneSpec:
+        """This backbone in plain values."""
+
+    def tokenize(self, texts: Sequence[str], *, truncate: bool = False) -> Int[Tensor, "b t"]:
+        """Tokens of each text, padded to `context_length`."""
+
+    def token_count(self, text: str) -> int:
+        """Length of a text in tokens, start and end included, before any truncation."""
+
+    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of transformed images."""
+
+    def encode_text(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of tokenised texts."""
+
+    def to(self, device: torch.device | str) -> "Backbone":
+        """Move both towers to a device."""
