@@ -1,0 +1,182 @@
+"""The prompt aggregator (paper section 3.2, Eq. 1): sentences about a class or an image -> one summary. Training only.
+
+Letters: b images, n sentences (padded), d embedding width, k heads.
+"""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aape_lightning.modules.width import bottleneck_width
+
+__all__ = [
+    "Aggregator",
+    "AttentionAggregator",
+    "MLPAggregator",
+    "MeanAggregator",
+    "RandomAggregator",
+    "build_aggregator",
+    "prompt_mean",
+]
+
+Query = Literal["image", "mean"]
+Variant = Literal["attention", "mlp", "mean", "random"]
+
+
+def prompt_mean(prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b d"]:
+    """p̄: the normalised mean of the sentences that the mask marks."""
+    return F.normalize((prompts * mask[..., None]).sum(1), dim=-1)
+
+
+class Aggregator(nn.Module):
+    """Condenses sentences into a summary: unit norm, whatever the order and the padding of the sentences."""
+
+    def forward(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The summary p^a of each image's sentences.
+
+        Args:
+            prompts: Unit-norm sentence embeddings, padded.
+            mask: True where `prompts` holds a sentence; at least one an image.
+            image_embedding: Unit-norm image embeddings; used by the `image` query alone.
+        """
+        raise NotImplementedError
+
+
+class AttentionAggregator(Aggregator):
+    r"""One attention layer (Eq. 1): cross-attention from one query over the sentences, feed-forward, both residual.
+
+    .. math:: a = \bar p + W_o [W_v \textstyle\sum_i \alpha_i p_i], \quad p^a = a + \mathrm{FFN}(\mathrm{LN}(a)),
+              \quad \alpha = \mathrm{softmax}(q^\top W_k P / \sqrt{d_k})
+
+    The query is :math:`W_q \mathrm{LN}(\bar p)`, or :math:`W_q \mathrm{LN}(\bar p + x)` with `query="image"`. The image
+    then enters the attention scores alone: values and residual come from the sentences, since otherwise the reward has a
+    trivial optimum, p^a = x, that throws the language away. Both residual branches start at zero, so training starts at
+    the mean. As there is one query an image, W_k is folded into it and W_v applied after the weighted sum: no sentence is
+    ever projected, and the cost is O(n d).
+
+    Args:
+        embed_dim: Embedding width d.
+        query: What asks: the mean sentence (the literal Eq. 1), or the mean sentence and the image.
+    """
+
+    def __init__(self, embed_dim: int, *, query: Query = "image") -> None:
+        super().__init__()
+        self.query = query
+        self.heads = max(1, embed_dim // 64)
+        self.query_norm = nn.LayerNorm(embed_dim)
+        self.query_projection = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.key_projection = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.value_projection = nn.Linear(embed_dim, embed_dim, bias=False)
+        self.output_projection = nn.Linear(embed_dim, embed_dim)
+        hidden = bottleneck_width(embed_dim)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(embed_dim), nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, embed_dim)
+        )
+        for last in (self.output_projection, self.feed_forward[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def forward(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The summary p^a of each image's sentences."""
+        tokens = prompts * prompts.shape[-1] ** 0.5  # components of order 1, as a transformer's layers expect
+        mean = prompt_mean(tokens, mask) * tokens.shape[-1] ** 0.5
+        attention = self._attention(tokens, mask, mean, image_embedding)
+        blended = torch.einsum("bkn,bnd->bkd", attention, tokens)
+        values = self._by_head(self.value_projection.weight)
+        attended = mean + self.output_projection(torch.einsum("bkd,khd->bkh", blended, values).flatten(1))
+        return F.normalize(attended + self.feed_forward(attended), dim=-1)
+
+    def attention(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b n"]:
+        """Share of attention that each sentence receives, averaged over heads; sums to 1 over the sentences."""
+        tokens = prompts * prompts.shape[-1] ** 0.5
+        mean = prompt_mean(tokens, mask) * tokens.shape[-1] ** 0.5
+        return self._attention(tokens, mask, mean, image_embedding).mean(1)
+
+    def _attention(
+        self,
+        tokens: Float[Tensor, "b n d"],
+        mask: Bool[Tensor, "b n"],
+        mean: Float[Tensor, "b d"],
+        image_embedding: Float[Tensor, "b d"],
+    ) -> Float[Tensor, "b k n"]:
+        asked = mean if self.query == "mean" else mean + image_embedding * mean.shape[-1] ** 0.5
+        queries = self.query_projection(self.query_norm(asked)).unflatten(-1, (self.heads, -1))
+        folded = torch.einsum("bkh,khd->bkd", queries, self._by_head(self.key_projection.weight))
+        scores = torch.einsum("bkd,bnd->bkn", folded, tokens) * queries.shape[-1] ** -0.5
+        return scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
+
+    def _by_head(self, weight: Float[Tensor, "d e"]) -> Float[Tensor, "k h e"]:
+        return weight.unflatten(0, (self.heads, -1))
+
+
+class MLPAggregator(Aggregator):
+    """The ablation's MLP (paper appendix B.1): alpha f(p̄) + (1 - alpha) p̄, f a bottleneck with ReLU, alpha learned.
+
+    Args:
+        embed_dim: Embedding width d.
+    """
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        hidden = bottleneck_width(embed_dim)
+        self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, embed_dim))
+        self.alpha = nn.Parameter(torch.tensor(0.5))
+
+    def forward(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The summary p^a of each image's sentences."""
+        mean = prompt_mean(prompts, mask)
+        return F.normalize(self.alpha * self.mlp(mean) + (1 - self.alpha) * mean, dim=-1)
+
+
+class MeanAggregator(Aggregator):
+    """The ablation's mean: p^a = p̄. Nothing is learned."""
+
+    def forward(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The summary p^a of each image's sentences."""
+        return prompt_mean(prompts, mask)
+
+
+class RandomAggregator(Aggregator):
+    """The ablation's random sentence: p^a is one of the image's sentences. Nothing is learned."""
+
+    def forward(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The summary p^a of each image's sentences."""
+        # A generator of its own: the choice is the same in a resumed run, and no other randomness moves.
+        lottery = torch.rand(mask.shape, generator=torch.Generator().manual_seed(0)).to(mask.device)
+        chosen = lottery.masked_fill(~mask, -1.0).argmax(1)
+        return prompts[torch.arange(len(prompts), device=prompts.device), chosen]
+
+
+def build_aggregator(variant: Variant, embed_dim: int, *, query: Query = "image") -> Aggregator:
+    """The aggregator of a name (paper Table 4).
+
+    Raises:
+        ValueError: If the variant or the query is unknown.
+    """
+    if query not in ("image", "mean"):
+        raise ValueError(f"query is {query!r}; it must be 'image' or 'mean'.")
+    match variant:
+        case "attention":
+            return AttentionAggregator(embed_dim, query=query)
+        case "mlp":
+            return MLPAggregator(embed_dim)
+        case "mean":
+            return MeanAggregator()
+        case "random":
+            return RandomAggregator()
+    raise ValueError(f"aggregator is {variant!r}; it must be 'attention', 'mlp', 'mean' or 'random'.")

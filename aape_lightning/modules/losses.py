@@ -1,0 +1,21 @@
+"""The losses of the paper's section 3, on unit-norm embeddings."""
+
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["REWARD_SCALE", "clip_reward", "distillation_loss"]
+
+REWARD_SCALE = 2.5  # CLIPScore's own w; the paper leaves s open
+
+
+def clip_reward(
+    image_embedding: Float[Tensor, "b d"], summary: Float[Tensor, "b d"], scale: float = REWARD_SCALE
+) -> Float[Tensor, ""]:
+    """The CLIP reward s max(cos(x, p^a), 0), averaged over the batch; the aggregator maximises it."""
+    return scale * F.cosine_similarity(image_embedding, summary).clamp_min(0).mean()
+
+
+def distillation_loss(aape: Float[Tensor, "b d"], summary: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
+    """L_distill = ||h(x) - p^a||^2 (Eq. 2), summed over d, averaged over the batch; p^a is a constant."""
+    return (aape - summary.detach()).square().sum(-1).mean()
