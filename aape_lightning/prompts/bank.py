@@ -1,0 +1,171 @@
+"""The prompt bank: every sentence's embedding, ragged by key, kept on the device and gathered there.
+
+A key is a class (sentences from a language model) or an image (its captions). On disk a bank is one safetensors file
+that is bound to the backbone and the texts by their fingerprints.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+from jaxtyping import Bool, Float, Int
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from aape_lightning.backbones import Backbone
+from aape_lightning.errors import BackboneMismatchError, PromptError
+from aape_lightning.files import atomic_path
+from aape_lightning.progress import track
+
+__all__ = ["PromptBank", "embed_texts", "open_or_build_bank"]
+
+_FORMAT = "aape-prompt-bank-1"
+
+
+def embed_texts(backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int = 256) -> Tensor:
+    """Unit-norm embeddings (M, D) of texts, on the CPU; texts beyond the context are cut."""
+    backbone.to(device)
+    chunks = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
+    embedded = [
+        backbone.encode_text(backbone.tokenize(chunk, truncate=True).to(device)).cpu()
+        for chunk in track(chunks, "embedding sentences", quiet_below=8)
+    ]
+    return torch.cat(embedded)
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, ensure_ascii=False).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class PromptBank:
+    """Sentence embeddings by key.
+
+    Attributes:
+        embeddings: All sentences' unit-norm embeddings, key after key.
+        offsets: Key k's sentences are `embeddings[offsets[k]:offsets[k + 1]]`.
+        keys: The keys, in order.
+        texts: The sentences, in the order of `embeddings`.
+    """
+
+    embeddings: Float[Tensor, "m d"]
+    offsets: Int[Tensor, " k1"]
+    keys: list[str]
+    texts: list[str]
+
+    @classmethod
+    def build(cls, backbone: Backbone, sentences: Mapping[str, Sequence[str]], device: torch.device) -> "PromptBank":
+        """Embed sentences by key; texts beyond the backbone's context are cut."""
+        counts = torch.tensor([0, *map(len, sentences.values())])
+        texts = [text for group in sentences.values() for text in group]
+        return cls(embed_texts(backbone, texts, device), counts.cumsum(0), list(sentences), texts)
+
+    @cached_property
+    def _table(self) -> tuple[Int[Tensor, "k n"], Bool[Tensor, "k n"]]:
+        """Row numbers of each key's sentences, padded with a row of its own, and which are sentences."""
+        counts = self.offsets.diff()
+        position = torch.arange(int(counts.max()), device=self.offsets.device)
+        mask = position < counts[:, None]
+        return self.offsets[:-1, None] + position * mask, mask
+
+    def gather(self, keys: Int[Tensor, " b"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
+        """The sentences of each key, padded to the longest key of the bank, and the mask of what is a sentence."""
+        rows, mask = self._table
+        return self.embeddings[rows[keys]], mask[keys]
+
+    def means(self) -> Float[Tensor, "k d"]:
+        """Each key's mean sentence embedding, normalised (CuPL's rule)."""
+        prompts, mask = self.gather(torch.arange(len(self.keys), device=self.offsets.device))
+        return F.normalize((prompts * mask[..., None]).sum(1), dim=-1)
+
+    def sentences(self, key: str) -> list[str]:
+        """The sentences of one key, in order."""
+        k = self.keys.index(key)
+        return self.texts[int(self.offsets[k]) : int(self.offsets[k + 1])]
+
+    def to(self, device: torch.device) -> "PromptBank":
+        """The same bank on a device."""
+        return type(self)(self.embeddings.to(device), self.offsets.to(device), self.keys, self.texts)
+
+    def select(self, keys: Sequence[str]) -> "PromptBank":
+        """The bank of some keys, in their order."""
+        place = {key: k for k, key in enumerate(self.keys)}
+        rows = [range(int(self.offsets[place[key]]), int(self.offsets[place[key] + 1])) for key in keys]
+        flat = [row for group in rows for row in group]
+        offsets = torch.tensor([0, *map(len, rows)]).cumsum(0)
+        return type(self)(self.embeddings[flat], offsets, list(keys), [self.texts[row] for row in flat])
+
+    def save(self, path: Path, backbone: Backbone) -> None:
+        """Write the bank as safetensors, bound to its backbone and its texts; whole or not at all."""
+        tensors = {
+            "embeddings": self.embeddings.contiguous(),
+            "offsets": self.offsets,
+            "texts": _pack(self.texts),
+            "keys": _pack(self.keys),
+        }
+        metadata = {"format": _FORMAT, "backbone": backbone.fingerprint, "backbone_name": backbone.name}
+        with atomic_path(path) as temporary:
+            save_file(tensors, temporary, metadata | {"texts": _digest([self.keys, self.texts])})
+
+    @classmethod
+    def open(cls, path: Path, backbone: Backbone) -> "PromptBank":
+        """Read a bank, memory-mapped.
+
+        Raises:
+            PromptError: If the file is missing or not a bank.
+            BackboneMismatchError: If another backbone made it.
+        """
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                if metadata.get("format") != _FORMAT:
+                    raise PromptError(f"{str(path)!r} is a safetensors file, but no prompt bank.")
+                tensors = {name: file.get_tensor(name) for name in ("embeddings", "offsets", "texts", "keys")}
+        except (OSError, SafetensorError) as error:
+            raise PromptError(
+                f"{str(path)!r} cannot be read as a prompt bank ({error}). Remove it; it is built again from the "
+                "sentences with: aape cache --recipe RECIPE"
+            ) from error
+        if metadata["backbone"] != backbone.fingerprint:
+            raise BackboneMismatchError(
+                f"The prompt bank {str(path)!r} was made with backbone {metadata['backbone_name']!r} (weights "
+                f"{metadata['backbone'][:12]}), and this run uses {backbone.name!r} (weights "
+                f"{backbone.fingerprint[:12]}). Build one for it: pass the sentences (JSON) as --data.prompts."
+            )
+        bank = cls(tensors["embeddings"], tensors["offsets"], _unpack(tensors["keys"]), _unpack(tensors["texts"]))
+        if metadata["texts"] != _digest([bank.keys, bank.texts]):
+            raise PromptError(f"{str(path)!r} is damaged: its texts are not those that it was made from. Remove it.")
+        return bank
+
+
+def _pack(texts: Sequence[str]) -> Tensor:
+    """Texts as one tensor of bytes, since safetensors holds tensors only."""
+    return torch.frombuffer(bytearray(json.dumps(list(texts), ensure_ascii=False).encode()), dtype=torch.uint8)
+
+
+def _unpack(packed: Tensor) -> list[str]:
+    texts: list[str] = json.loads(packed.numpy().tobytes())
+    return texts
+
+
+def open_or_build_bank(
+    backbone: Backbone, sentences: Mapping[str, Sequence[str]], folder: Path, device: torch.device
+) -> PromptBank:
+    """The bank of these sentences under this backbone, from the cache folder, built there when it is missing.
+
+    Two processes that ask for the same bank build it once: the second waits for the first.
+    """
+    key = _digest([backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
+    path = folder / f"{key[:24]}.safetensors"
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_suffix(".lock")):
+        if not path.is_file():
+            PromptBank.build(backbone, sentences, device).save(path, backbone)
+    return PromptBank.open(path, backbone)

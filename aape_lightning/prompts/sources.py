@@ -1,0 +1,50 @@
+"""Where sentences come from: `{class: [sentence, ...]}` files, and templates filled with class names."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from aape_lightning.errors import PromptError
+
+__all__ = ["fill_templates", "read_sentences"]
+
+Sentences = dict[str, list[str]]
+
+
+def read_sentences(path: Path) -> Sentences:
+    """Read a sentence file of CuPL's form, `{class name: [sentence, ...]}`.
+
+    Raises:
+        PromptError: If the file is missing or of another form.
+    """
+    if not path.is_file():
+        raise PromptError(
+            f"No prompt file {str(path)!r}. Put one there, or name one with --data.prompts FILE "
+            '(JSON: {"class name": ["sentence", ...]}).'
+        )
+    try:
+        sentences = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PromptError(f"{str(path)!r} is not JSON: {error}.") from error
+    if not isinstance(sentences, dict) or not sentences:
+        raise PromptError(f'{str(path)!r} must hold {{"class name": ["sentence", ...]}}, not {type(sentences).__name__}.')
+    for name, texts in sentences.items():
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise PromptError(f"{str(path)!r}: class {name!r} must hold a list of sentences, not {texts!r:.60}.")
+    return sentences
+
+
+def fill_templates(class_names: Sequence[str], templates: Sequence[str]) -> Sentences:
+    """Each class's sentences from templates such as `a photo of a {}.`; underscores in names read as spaces.
+
+    Raises:
+        PromptError: If a template has no `{}`, or two classes share a name.
+
+    Example:
+        >>> fill_templates(["yin_yang"], ["a photo of a {}."])
+        {'yin_yang': ['a photo of a yin yang.']}
+    """
+    for template in templates:
+        if "{}" not in template:
+            raise PromptError(f"Template {template!r} has no {{}} for the class name, as in 'a photo of a {{}}.'")
+    return {name: [template.replace("{}", name.replace("_", " ")) for template in templates] for name in class_names}
