@@ -1,0 +1,173 @@
+"""The feature store: image embeddings computed once, kept on disk, opened memory-mapped.
+
+A store is a folder with `embeddings.npy` (M, V, D) and `store.json`. It is keyed by everything that its numbers depend
+on: the backbone's weights, the transform, the views, the dtype, and the list of files with their sizes. It is built under
+another name, chunk by chunk with its progress written down, and renamed when it is whole; an interrupted build goes on.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from filelock import FileLock
+from jaxtyping import Float
+from PIL.Image import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from aape_lightning.backbones import Backbone
+from aape_lightning.data.transforms import augmentation, seeded
+from aape_lightning.files import write_json
+from aape_lightning.progress import progress
+
+__all__ = ["FeatureStore", "Views"]
+
+_DTYPE = "float32"
+_ROWS_PER_CHUNK = 256  # images between two notes of progress
+_IMAGES_PER_PASS = 256  # images through the tower at once
+
+
+@dataclass(frozen=True)
+class Views:
+    """Which views of each image are stored.
+
+    Attributes:
+        kind: `centre` is the backbone's own transform; `augmented` are random crops and flips.
+        count: Views an image.
+        seed: Seed of the augmentation.
+    """
+
+    kind: Literal["centre", "augmented"] = "centre"
+    count: int = 1
+    seed: int = 0
+
+
+class _ImageViews(Dataset[Tensor]):
+    """The stored views (V, 3, H, W) of each image."""
+
+    def __init__(self, paths: Sequence[str], opener: Callable[[str], Image], backbone: Backbone, views: Views) -> None:
+        self.paths = paths
+        self.opener = opener
+        self.views = views
+        self.transform = backbone.transform if views.kind == "centre" else augmentation(backbone)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, row: int) -> Tensor:
+        path = self.paths[row]
+        image = self.opener(path)
+        if self.views.kind == "centre":
+            return self.transform(image)[None]
+        return torch.stack(
+            [seeded(self.transform, image, f"{path} {view} {self.views.seed}") for view in range(self.views.count)]
+        )
+
+
+class FeatureStore:
+    """Image embeddings of one list of files under one backbone.
+
+    Args:
+        folder: The cache folder that holds stores.
+        backbone: The frozen encoder.
+        paths: The images, in order.
+        opener: Opens an image by its path.
+        file_size: Size of an image by its path, so that replaced files are seen.
+        views: Which views are stored.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        backbone: Backbone,
+        paths: Sequence[str],
+        opener: Callable[[str], Image],
+        file_size: Callable[[str], int],
+        views: Views,
+    ) -> None:
+        self.backbone = backbone
+        self.paths = paths
+        self.opener = opener
+        self.views = views
+        self.description = {
+            "backbone": backbone.fingerprint,
+            "input_size": backbone.input_size,
+            "views": asdict(views),
+            "dtype": _DTYPE,
+            "files": hashlib.sha256(json.dumps([[path, file_size(path)] for path in paths]).encode()).hexdigest(),
+            "shape": [len(paths), views.count, backbone.embed_dim],
+        }
+        key = hashlib.sha256(json.dumps(self.description, sort_keys=True).encode()).hexdigest()
+        self.folder = folder / key[:24]
+
+    @property
+    def is_built(self) -> bool:
+        """Whether the store is on disk and whole."""
+        return (self.folder / "store.json").is_file()
+
+    def open(self) -> Float[Tensor, "m v d"]:
+        """The embeddings, memory-mapped (copy on write, so that nothing can change the file)."""
+        return torch.from_numpy(np.load(self.folder / "embeddings.npy", mmap_mode="c"))
+
+    def build(self, device: torch.device, workers: int) -> None:
+        """Compute what is missing; a second process that asks for the same store waits, and finds it built.
+
+        Args:
+            device: Where the image tower runs.
+            workers: Processes that decode and transform images.
+
+        Raises:
+            ImageError: If an image is missing or cannot be decoded; what was computed before is kept.
+        """
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.folder.with_suffix(".lock")):
+            if self.is_built:
+                return
+            partial = self.folder.with_suffix(".partial")
+            self._fill(partial, device, workers)
+            write_json(partial / "store.json", self.description)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            partial.rename(self.folder)
+
+    def _fill(self, partial: Path, device: torch.device, workers: int) -> None:
+        rows_done = self._rows_done(partial)
+        embeddings = np.lib.format.open_memmap(
+            partial / "embeddings.npy",
+            mode="r+" if rows_done else "w+",
+            dtype=_DTYPE,
+            shape=tuple(self.description["shape"]),
+        )
+        images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
+        loader = DataLoader(
+            torch.utils.data.Subset(images, range(rows_done, len(images))),
+            batch_size=max(1, _IMAGES_PER_PASS // self.views.count),
+            num_workers=workers if len(images) - rows_done >= _ROWS_PER_CHUNK else 0,
+        )
+        self.backbone.to(device)
+        noted = rows_done
+        with progress() as bar:
+            task = bar.add_task("encoding images", total=len(images), completed=rows_done)
+            for batch in loader:
+                encoded = self.backbone.encode_image(batch.flatten(0, 1).to(device))
+                embeddings[rows_done : rows_done + len(batch)] = encoded.view(*batch.shape[:2], -1).cpu().numpy()
+                rows_done += len(batch)
+                bar.advance(task, len(batch))
+                if rows_done - noted >= _ROWS_PER_CHUNK or rows_done == len(images):
+                    embeddings.flush()
+                    write_json(partial / "progress.json", {"rows": rows_done})
+                    noted = rows_done
+
+    def _rows_done(self, partial: Path) -> int:
+        """Rows that an interrupted build has left behind."""
+        partial.mkdir(exist_ok=True)
+        note = partial / "progress.json"
+        if not note.is_file() or not (partial / "embeddings.npy").is_file():
+            return 0
+        rows: int = json.loads(note.read_text())["rows"]
+        return rows

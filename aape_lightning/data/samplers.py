@@ -1,0 +1,75 @@
+"""One order of images for any number of processes."""
+
+from collections.abc import Iterator
+
+import torch
+from torch.utils.data import DistributedSampler, Sampler
+
+__all__ = ["EvalSampler", "TrainSampler"]
+
+
+class TrainSampler(DistributedSampler[tuple[int, int]]):
+    """Shuffles by (seed, epoch) and deals global batches out to processes.
+
+    Every number of processes sees the same global batches of `batch_size * num_replicas` images, and a resumed run sees
+    the order that the interrupted one would have seen. An incomplete last global batch is dropped, as in CoOp's recipe,
+    unless it is the only one. Subclassing `DistributedSampler` keeps Lightning from replacing it.
+
+    Yields:
+        (epoch, position): the epoch is what seeds the image's augmentation.
+
+    Args:
+        size: Number of images.
+        batch_size: Images a batch and process.
+        num_replicas: Number of processes.
+        rank: This process.
+        seed: Seed of the order.
+    """
+
+    def __init__(self, size: int, batch_size: int, *, num_replicas: int, rank: int, seed: int) -> None:
+        Sampler.__init__(self)
+        self.size = size
+        self.batch_size = batch_size
+        self.num_replicas = num_replicas
+        self.rank = rank
+        self.seed = seed
+        self.epoch = 0
+
+    def _global_batches(self) -> int:
+        return self.size // (self.batch_size * self.num_replicas)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
+        order = torch.randperm(self.size, generator=generator)
+        if batches := self._global_batches():
+            order = order[: batches * self.batch_size * self.num_replicas]
+            order = order.view(batches, self.batch_size, self.num_replicas)[:, :, self.rank].reshape(-1)
+        else:
+            order = order[self.rank :: self.num_replicas]
+        return ((self.epoch, position) for position in order.tolist())
+
+    def __len__(self) -> int:
+        return self._global_batches() * self.batch_size or len(range(self.rank, self.size, self.num_replicas))
+
+
+class EvalSampler(DistributedSampler[tuple[int, int]]):
+    """Deals every image out exactly once, in order, with no padding, so that counts are right in any number of processes.
+
+    Args:
+        size: Number of images.
+        num_replicas: Number of processes.
+        rank: This process.
+    """
+
+    def __init__(self, size: int, *, num_replicas: int, rank: int) -> None:
+        Sampler.__init__(self)
+        self.mine = range(rank, size, num_replicas)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((0, position) for position in self.mine)
+
+    def __len__(self) -> int:
+        return len(self.mine)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Evaluation has one order; Lightning calls this all the same."""

@@ -1,0 +1,38 @@
+"""Image transforms: the backbone's own for evaluation, CoOp's random crop and flip for training."""
+
+import hashlib
+from collections.abc import Callable
+
+import torch
+from PIL.Image import Image
+from torch import Tensor
+from torchvision import transforms as T
+
+from aape_lightning.backbones import Backbone
+
+__all__ = ["augmentation", "seeded"]
+
+Transform = Callable[[Image], Tensor]
+
+
+def augmentation(backbone: Backbone) -> Transform:
+    """CoOp's training transform: random resized crop (8 to 100 % of the area, bicubic), flip, normalisation."""
+    return T.Compose(
+        [
+            T.RandomResizedCrop(backbone.input_size, scale=(0.08, 1.0), interpolation=T.InterpolationMode.BICUBIC),
+            T.RandomHorizontalFlip(),
+            T.ToTensor(),
+            T.Normalize(backbone.image_mean, backbone.image_std),
+        ]
+    )
+
+
+def seeded(transform: Transform, image: Image, key: str) -> Tensor:
+    """Apply a random transform with randomness that depends on the key alone.
+
+    The same image, view and seed give the same tensor in every process, worker and resumed run.
+    """
+    seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=7).digest(), "big")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return transform(image)
