@@ -1,1 +1,7 @@
+"""Trainer callbacks: a run's files, curves, predictions."""
 
+from aape_lightning.callbacks.curves import Curves
+from aape_lightning.callbacks.predictions import PredictionWriter
+from aape_lightning.callbacks.run_files import RunFiles
+
+__all__ = ["Curves", "PredictionWriter", "RunFiles"]

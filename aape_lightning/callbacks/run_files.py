@@ -1,0 +1,84 @@
+"""What a training run leaves behind, each file whole or absent.
+
+`last.ckpt` resumes the run; `aape.ckpt` is what inference needs (generator, head, plain hyper-parameters and the
+backbone's name and fingerprint); `aggregator.safetensors` is for reports. None holds the backbone.
+"""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from safetensors.torch import save_file
+from torch import Tensor
+
+from aape_lightning.files import atomic_path
+
+__all__ = ["RunFiles"]
+
+_AGGREGATOR, _GENERATOR = "aggregator.", "generator."
+_INFERENCE_KEYS = ("pytorch-lightning_version", "epoch", "global_step", "hyper_parameters", "hparams_name")
+
+
+class RunFiles(Callback):
+    """Writes a run's files into `folder`.
+
+    Args:
+        folder: Where to; the Trainer's `default_root_dir` where not given.
+        every_seconds: `last.ckpt` is written at the end of an epoch when this much time has passed, and at the end.
+    """
+
+    def __init__(self, folder: str | None = None, *, every_seconds: float = 20.0) -> None:
+        self.folder = folder
+        self.every_seconds = every_seconds
+        self._written = time.monotonic()
+
+    def _path(self, trainer: Trainer, name: str) -> Path:
+        return Path(self.folder or trainer.default_root_dir) / name
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write `last.ckpt` when it is due; processes agree, since saving waits for all of them."""
+        due = trainer.strategy.broadcast(time.monotonic() - self._written >= self.every_seconds)
+        if due and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._save_last(trainer)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write all files of a finished run."""
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
+            return
+        self._save_last(trainer)
+        if trainer.is_global_zero:
+            checkpoint = torch.load(self._path(trainer, "last.ckpt"), map_location="cpu", weights_only=True)
+            self._save_for_inference(trainer, checkpoint)
+            self._save_aggregator(trainer, checkpoint["state_dict"])
+
+    def _save_last(self, trainer: Trainer) -> None:
+        path = self._path(trainer, "last.ckpt")
+        partial = path.with_name(".last.ckpt.partial")
+        trainer.save_checkpoint(partial)
+        if trainer.is_global_zero:
+            with partial.open("rb") as file:
+                os.fsync(file.fileno())
+            partial.replace(path)
+        self._written = time.monotonic()
+
+    def _save_for_inference(self, trainer: Trainer, whole: dict[str, Any]) -> None:
+        checkpoint = {key: whole[key] for key in _INFERENCE_KEYS if key in whole}
+        checkpoint["state_dict"] = {
+            name: tensor for name, tensor in whole["state_dict"].items() if not name.startswith(_AGGREGATOR)
+        }
+        if any(name.startswith(_GENERATOR) for name in checkpoint["state_dict"]):
+            with atomic_path(self._path(trainer, "aape.ckpt")) as temporary:
+                torch.save(checkpoint, temporary)
+
+    def _save_aggregator(self, trainer: Trainer, state_dict: dict[str, Tensor]) -> None:
+        tensors = {
+            name.removeprefix(_AGGREGATOR): tensor.contiguous()
+            for name, tensor in state_dict.items()
+            if name.startswith(_AGGREGATOR)
+        }
+        if tensors:
+            with atomic_path(self._path(trainer, "aggregator.safetensors")) as temporary:
+                save_file(tensors, temporary, {"format": "pt"})

@@ -1,0 +1,234 @@
+"""What the AAPE tasks share: plain hyper-parameters, modules built inside, and the two stages of one `fit`.
+
+`staged` (the literal reading of the paper) trains the aggregator by the CLIP reward first, computes its summaries of the
+training images once, and then trains generator and head. `joint` trains both at once. Either way p^a is a constant to
+the generator.
+"""
+
+from abc import abstractmethod
+from typing import Any, Literal, cast
+
+import torch
+from jaxtyping import Float
+from lightning.pytorch import LightningModule
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+
+from aape_lightning.backbones import BackboneSpec
+from aape_lightning.batch import PromptBatch, require
+from aape_lightning.errors import BackboneMismatchError, BatchError, CheckpointError, RecipeError
+from aape_lightning.modules import Aggregator, clip_reward
+from aape_lightning.tasks.means import EpochMeans
+
+__all__ = ["AAPETask", "Stage"]
+
+Stage = Literal["aggregator", "generator", "joint"]
+
+
+TERM_SIGNS = {"reward": -1.0}  # the reward is maximised, every other term minimised
+
+
+class AAPETask(LightningModule):
+    """A task that trains an aggregator, a generator, or both; subclasses say what the generator's stage minimises.
+
+    Subclasses save their hyper-parameters, and give `build_modules` and `generator_terms`. The hyper-parameters that
+    this class reads: `schedule`, `aggregator_epochs`, `aggregator_lr`, `lr`, `weight_decay`, `backbone_spec`.
+
+    The backbone's plain description arrives with the DataModule at the first `setup` and is saved with the
+    hyper-parameters, so a checkpoint loads without a DataModule and is refused on another backbone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aggregator: Aggregator | None = None
+        self.stage: Stage = "aggregator"
+        self.means = EpochMeans()
+
+    # ---- building ------------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def build_modules(self, spec: BackboneSpec) -> None:
+        """Build the trained modules for a backbone's dimensions."""
+
+    def generator_terms(
+        self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None
+    ) -> dict[str, Float[Tensor, ""]]:
+        """The terms that the generator's stage minimises, by name, unweighted."""
+        return {}
+
+    def build_if_known(self) -> None:
+        """Build the modules as soon as the backbone is known: at once when a checkpoint is loaded."""
+        if self.hparams["backbone_spec"] is not None:
+            self.build_modules(self.hparams["backbone_spec"])
+
+    def setup(self, stage: str) -> None:
+        """Learn the backbone from the DataModule, or check that it is the one that this task was trained on.
+
+        Raises:
+            BatchError: If there is neither a DataModule nor a recorded backbone.
+            BackboneMismatchError: If the DataModule uses another backbone.
+        """
+        backbone = getattr(getattr(self.trainer, "datamodule", None), "backbone", None)
+        recorded = self.hparams["backbone_spec"]
+        if backbone is None and recorded is None:
+            raise BatchError(
+                f"{type(self).__name__} learns the backbone from its DataModule, and there is none. Pass one: "
+                "Trainer.fit(task, datamodule=ClassificationDataModule(...))."
+            )
+        if backbone is not None and recorded is not None and backbone.fingerprint != recorded["fingerprint"]:
+            raise BackboneMismatchError(
+                f"The checkpoint was trained on backbone {recorded['name']!r} (width {recorded['embed_dim']}, weights "
+                f"{recorded['fingerprint'][:12]}); the data use {backbone.name!r} (width {backbone.embed_dim}, weights "
+                f"{backbone.fingerprint[:12]}). Use the first with --data.backbone, or train anew."
+            )
+        if recorded is None:
+            self.hparams["backbone_spec"] = dict(backbone.spec)
+            self.build_if_known()
+
+    # ---- stages --------------------------------------------------------------------------------------------------
+
+    @property
+    def aggregator_epochs(self) -> int:
+        """Epochs of the first stage; 0 where the schedule has none or the aggregator has nothing to learn."""
+        learns = self.aggregator is not None and any(True for _ in self.aggregator.parameters())
+        staged = self.hparams["schedule"] == "staged" and self.uses_summaries
+        return cast(int, self.hparams["aggregator_epochs"]) if staged and learns else 0
+
+    @property
+    def uses_summaries(self) -> bool:
+        """Whether the loss needs p^a at all; without it no aggregator is trained."""
+        return True
+
+    def stage_at(self, epoch: int) -> Stage:
+        """The stage that an epoch belongs to."""
+        if self.hparams["schedule"] == "joint":
+            return "joint"
+        return "aggregator" if epoch < self.aggregator_epochs else "generator"
+
+    def stage_modules(self) -> list[nn.Module]:
+        """The modules that the current stage trains."""
+        generator_side = [child for name, child in self.named_children() if name != "aggregator"]
+        aggregator_side = [] if self.aggregator is None or not self.uses_summaries else [self.aggregator]
+        sides = {"aggregator": aggregator_side, "generator": generator_side, "joint": aggregator_side + generator_side}
+        return sides[self.stage]
+
+    def _enter_stage(self, stage: Stage) -> None:
+        """Train this stage's parameters and no others, so that plain DDP finds a gradient for each it waits for."""
+        self.stage = stage
+        self.requires_grad_(False)
+        for module in self.stage_modules():
+            module.requires_grad_(True)
+
+    def configure_model(self) -> None:
+        """Choose the first stage before a strategy wraps the model; a resumed run then enters its own."""
+        if self.trainer.training:
+            self._enter_stage(self.stage_at(0))
+
+    def on_fit_start(self) -> None:
+        """Refuse what cannot train.
+
+        Raises:
+            CheckpointError: If the aggregator is needed and the checkpoint left it out, as `aape.ckpt` does.
+            RecipeError: If the first stage leaves no epoch for the second.
+        """
+        self._summarized = False
+        if self.uses_summaries and self.aggregator is None:
+            raise CheckpointError("aape.ckpt holds no aggregator and cannot be trained further; resume from last.ckpt.")
+        epochs = self.trainer.max_epochs or 0
+        if 0 < epochs <= self.aggregator_epochs and self.stage_at(epochs) == "generator":
+            raise RecipeError(
+                f"aggregator_epochs is {self.aggregator_epochs} and trainer.max_epochs {epochs}: no epoch is left for the "
+                "generator. max_epochs counts both stages; raise it, or lower --model.aggregator_epochs."
+            )
+
+    def on_train_epoch_start(self) -> None:
+        """Move to the second stage when its first epoch begins; compute the summaries where a run begins in it."""
+        stage = self.stage_at(self.current_epoch)
+        if stage != self.stage:
+            self._enter_stage(stage)
+            strategy = self.trainer.strategy
+            if isinstance(strategy, DDPStrategy):
+                strategy.model = self  # DDP fixes the set of trained parameters when it wraps: wrap the new set
+                strategy.configure_ddp()
+            strategy.setup_optimizers(self.trainer)
+        if self.stage == "generator" and self.uses_summaries and not self._summarized:
+            assert self.aggregator is not None
+            self.trainer.datamodule.summarize(self.aggregator)  # type: ignore[attr-defined]
+            self._summarized = True
+
+    # ---- training ------------------------------------------------------------------------------------------------
+
+    def training_step(self, batch: PromptBatch, batch_idx: int) -> Float[Tensor, ""]:
+        """The weighted sum of the current stage's terms on one batch."""
+        require(batch, "image_embedding")
+        summary = self.summary(batch) if self.uses_summaries else None
+        terms = {}
+        if self.stage != "generator" and summary is not None:
+            terms["reward"] = clip_reward(self.cast(batch["image_embedding"]), summary)
+        if self.stage != "aggregator":
+            terms |= self.generator_terms(batch, summary)
+        loss = torch.stack([TERM_SIGNS.get(name, 1.0) * self.weight(name) * term for name, term in terms.items()]).sum()
+        self.means.update(terms | {"loss": loss}, len(batch["index"]))
+        return loss
+
+    def weight(self, term: str) -> float:
+        """What a term counts in the loss."""
+        return 1.0
+
+    def summary(self, batch: PromptBatch) -> Float[Tensor, "b d"]:
+        """p^a: the batch's stored summaries, or the aggregator's output on the batch's sentences."""
+        if "summary" in batch:
+            return batch["summary"]
+        require(batch, "prompts", "prompt_mask")
+        assert self.aggregator is not None
+        prompts, image_embedding = self.cast(batch["prompts"]), self.cast(batch["image_embedding"])
+        return cast(Tensor, self.aggregator(prompts, batch["prompt_mask"], image_embedding))
+
+    def cast(self, embeddings: Tensor) -> Tensor:
+        """Embeddings in the parameters' dtype; under `bf16-true` batches are float32 and parameters are not."""
+        return embeddings.to(self.dtype) if isinstance(self.dtype, torch.dtype) else embeddings
+
+    def on_train_epoch_end(self) -> None:
+        """Log the means of the epoch's terms; once an epoch, so that no step waits for the device."""
+        for name, value in self.means.compute().items():
+            self.log(f"train/{name}", value, prog_bar=name == "loss", sync_dist=True)
+
+    # ---- optimizer -----------------------------------------------------------------------------------------------
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """AdamW over the current stage's parameters, its learning rate falling to zero as a cosine over the stage."""
+        first = self.stage == "aggregator"
+        optimizer = torch.optim.AdamW(
+            [parameter for parameter in self.parameters() if parameter.requires_grad],
+            lr=self.hparams["aggregator_lr" if first else "lr"],
+            weight_decay=self.hparams["weight_decay"],
+        )
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, self._stage_steps()))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _stage_steps(self) -> int:
+        total, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
+        share = {"aggregator": self.aggregator_epochs, "generator": epochs - self.aggregator_epochs, "joint": epochs}
+        return round(total * share[self.stage] / max(1, epochs))
+
+    # ---- checkpoints ---------------------------------------------------------------------------------------------
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Record the stage, whose optimizer the checkpoint holds."""
+        checkpoint["stage"] = self.stage
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Enter the recorded stage before its optimizer is restored."""
+        if "stage" in checkpoint:
+            self._enter_stage(checkpoint["stage"])
+
+    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True, assign: bool = False) -> Any:  # noqa: ANN401
+        """Load weights; a checkpoint without an aggregator (`aape.ckpt`) gives a task without one."""
+        if not any(name.startswith("aggregator.") for name in state_dict):
+            self.drop_aggregator()
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def drop_aggregator(self) -> None:
+        """Forget the aggregator: nothing at test time uses it, and an untrained one must not linger."""
+        self.aggregator = None

@@ -1,0 +1,75 @@
+"""How every classifier is evaluated: accuracy over the DataModule's classes, each image counted once."""
+
+from typing import TypedDict, cast
+
+import torch
+from jaxtyping import Float, Int
+from lightning.pytorch import LightningModule
+from torch import Tensor
+from torchmetrics import MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from aape_lightning.batch import ClassificationBatch, require
+
+__all__ = ["ClassifierEvaluation", "Predictions"]
+
+
+class Predictions(TypedDict):
+    """What `predict_step` returns.
+
+    Attributes:
+        index: Position of each image in the test part.
+        probabilities: Of every class.
+    """
+
+    index: Int[Tensor, " b"]
+    probabilities: Float[Tensor, "b c"]
+
+
+class ClassifierEvaluation(LightningModule):
+    """Validation, test and prediction for a module whose `forward` maps images and classes to logits.
+
+    Logs `val/` and `test/`: `accuracy` (the fraction of images, as CoOp's tables) and `mean_class_accuracy`.
+    """
+
+    def on_validation_start(self) -> None:
+        """Count over the DataModule's classes."""
+        self.validation_metrics = self._metrics("val/")
+
+    def on_test_start(self) -> None:
+        """Count over the DataModule's classes."""
+        self.test_metrics = self._metrics("test/")
+
+    def _metrics(self, prefix: str) -> MetricCollection:
+        classes = len(self.trainer.datamodule.class_names)  # type: ignore[attr-defined]
+        metrics = {
+            "accuracy": MulticlassAccuracy(classes, average="micro"),
+            "mean_class_accuracy": MulticlassAccuracy(classes, average="macro"),
+        }
+        return MetricCollection(metrics, prefix=prefix).to(self.device)  # type: ignore[arg-type]
+
+    def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
+        """Count one batch."""
+        self._count(batch, self.validation_metrics)
+
+    def test_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
+        """Count one batch."""
+        self._count(batch, self.test_metrics)
+
+    def _count(self, batch: ClassificationBatch, metrics: MetricCollection) -> None:
+        require(batch, "image_embedding", "class_embeddings", "label")
+        metrics.update(self(batch["image_embedding"], batch["class_embeddings"]), batch["label"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log, over all processes."""
+        self.log_dict(self.validation_metrics.compute(), prog_bar=True)
+
+    def on_test_epoch_end(self) -> None:
+        """Log, over all processes."""
+        self.log_dict(self.test_metrics.compute())
+
+    def predict_step(self, batch: ClassificationBatch, batch_idx: int) -> Predictions:
+        """Class probabilities of one batch."""
+        require(batch, "image_embedding", "class_embeddings")
+        logits = cast(Tensor, self(batch["image_embedding"], batch["class_embeddings"]))
+        return {"index": batch["index"], "probabilities": torch.softmax(logits.float(), dim=-1)}

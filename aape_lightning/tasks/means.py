@@ -1,0 +1,28 @@
+"""Means of an epoch's loss terms, kept on the device."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["EpochMeans"]
+
+
+class EpochMeans:
+    """Sums named scalars weighted by batch size, without waiting for the device; plain tensors, never saved."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._weights: dict[str, int] = {}
+
+    @torch.no_grad()
+    def update(self, terms: dict[str, Float[Tensor, ""]], weight: int) -> None:
+        """Add one batch's terms."""
+        for name, value in terms.items():
+            self._sums[name] = self._sums.get(name, torch.zeros((), device=value.device)) + value.detach() * weight
+            self._weights[name] = self._weights.get(name, 0) + weight
+
+    def compute(self) -> dict[str, Float[Tensor, ""]]:
+        """The means since the last call, and start again."""
+        means = {name: total / self._weights[name] for name, total in self._sums.items()}
+        self._sums, self._weights = {}, {}
+        return means
