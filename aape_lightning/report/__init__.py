@@ -1,1 +1,31 @@
+"""From results to tables, figures and one page.
 
+Names are imported on first use, so that light commands do not wait for pandas and matplotlib.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aape_lightning.report.comparison import compare
+    from aape_lightning.report.statistics import MeanInterval, mean_interval
+    from aape_lightning.report.summary import summarize
+    from aape_lightning.report.terminal import print_table
+    from aape_lightning.report.write import write_report
+
+__all__ = ["MeanInterval", "compare", "mean_interval", "print_table", "summarize", "write_report"]
+
+_HOMES = {
+    "MeanInterval": "statistics",
+    "compare": "comparison",
+    "mean_interval": "statistics",
+    "print_table": "terminal",
+    "summarize": "summary",
+    "write_report": "write",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,78 @@
+"""What a reader of a table must be told about the runs behind it."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aape_lightning.protocols.results import Result
+
+__all__ = ["caveats", "reads_new_sentences", "settings"]
+
+# Where and how to compute; the same numbers come out of it.
+_PLACES = frozenset({"root", "cache_dir", "num_workers", "backbone", "seed"})
+
+
+def caveats(runs: Sequence[Result]) -> list[str]:
+    """Sentences about one dataset's runs; none where there is nothing to say.
+
+    Args:
+        runs: The base-to-new results on one dataset.
+    """
+    by_method: dict[str, list[Result]] = defaultdict(list)
+    for run in runs:
+        by_method[run.method].append(run)
+    return [*_missing_seeds(by_method), *_changed_settings(by_method), *_sentences(by_method)]
+
+
+def _missing_seeds(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
+    every = {run.seed for runs in by_method.values() for run in runs}
+    lacking: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for method, runs in by_method.items():
+        lacking[tuple(sorted(every - {run.seed for run in runs}))].append(method)
+    return [
+        f"{', '.join(methods)}: no result for {_seeds(seeds)}. Means over different seeds are not comparable."
+        for seeds, methods in lacking.items()
+        if seeds
+    ]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return ("seed " if len(seeds) == 1 else "seeds ") + ", ".join(map(str, seeds))
+
+
+def _changed_settings(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Editing a recipe and adding seeds leaves the first seeds' results as they were."""
+    return [
+        f"The seeds of {method} were not run with one configuration; their mean mixes different settings."
+        for method, runs in by_method.items()
+        if len({_determining(run) for run in runs}) > 1
+    ]
+
+
+def _determining(run: Result) -> str:
+    data = {name: value for name, value in settings(run, "data").items() if name not in _PLACES}
+    model = {name: value for name, value in settings(run, "model").items() if name != "backbone_spec"}
+    trainer: Any = run.config.get("trainer")
+    epochs = trainer.get("max_epochs") if isinstance(trainer, dict) else None
+    return json.dumps([model, data, epochs], sort_keys=True, default=str)
+
+
+def _sentences(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
+    return [
+        f"{method} reads sentences about the new classes at test time."
+        for method, runs in by_method.items()
+        if any(reads_new_sentences(run) for run in runs)
+    ]
+
+
+def reads_new_sentences(run: Result) -> bool:
+    """Whether the classes, new ones included, were represented by their sentences."""
+    return settings(run, "data").get("class_text") == "prompts"
+
+
+def settings(run: Result, part: str) -> dict[str, Any]:
+    """The `init_args` of a part of a run's configuration: `model` or `data`; empty where it was not recorded."""
+    found: Any = run.config.get(part)
+    arguments = found.get("init_args") if isinstance(found, dict) else None
+    return arguments if isinstance(arguments, dict) else {}

@@ -1,0 +1,60 @@
+"""Numbers as readers see them: percent with two decimals, an en dash where there is nothing to say."""
+
+import math
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+__all__ = ["ABSENT", "Row", "percent", "seconds", "signed", "with_interval"]
+
+ABSENT = "–"
+
+Row = Mapping[Hashable, Any]
+
+
+def percent(fraction: float) -> str:
+    """A fraction in percent.
+
+    Example:
+        >>> percent(0.71234), percent(float("nan"))
+        ('71.23', '–')
+    """
+    return ABSENT if math.isnan(fraction) else f"{100 * fraction:.2f}"
+
+
+def with_interval(mean: float, half_width: float) -> str:
+    """A mean and the half-width of its interval, in percent.
+
+    Example:
+        >>> with_interval(0.7123, 0.0084), with_interval(0.7123, float("nan"))
+        ('71.23 ± 0.84', '71.23 ± –')
+    """
+    return ABSENT if math.isnan(mean) else f"{percent(mean)} ± {percent(half_width)}"
+
+
+def signed(difference: float, half_width: float) -> str:
+    """A difference of fractions in percentage points, with its sign, and the half-width of its interval.
+
+    Example:
+        >>> signed(0.0123, 0.004), signed(-0.0123, 0.004)
+        ('+1.23 ± 0.40', '−1.23 ± 0.40')
+    """
+    if math.isnan(difference):
+        return ABSENT
+    rounded = round(100 * difference, 2) + 0.0  # adding zero turns -0.0 into 0.0
+    return f"{rounded:+.2f} ± {percent(half_width)}".replace("-", "−")
+
+
+def seconds(value: float) -> str:
+    """A duration, in the unit that keeps it short.
+
+    Example:
+        >>> seconds(4.25), seconds(125), seconds(3000)
+        ('4.2 s', '125 s', '50.0 min')
+    """
+    if math.isnan(value):
+        return ABSENT
+    if value < 99.95:
+        return f"{value:.1f} s"
+    if value < 600:
+        return f"{value:.0f} s"
+    return f"{value / 60:.1f} min" if value < 6000 else f"{value / 3600:.1f} h"

@@ -1,0 +1,33 @@
+"""The report's figures. Each module draws one, or nothing where its data are absent."""
+
+from collections.abc import Sequence
+
+from aape_lightning.protocols.results import Result
+from aape_lightning.report.figures.accuracy import accuracy_figure
+from aape_lightning.report.figures.attention import attention_figure
+from aape_lightning.report.figures.cosines import cosine_figure
+from aape_lightning.report.figures.cost import cost_figure
+from aape_lightning.report.figures.curves import curves_figure
+from aape_lightning.report.figures.differences import differences_figure
+from aape_lightning.report.figures.drawing import Drawing
+from aape_lightning.report.figures.theme import DARK, LIGHT, Theme
+
+__all__ = ["DARK", "LIGHT", "Drawing", "Theme", "dataset_figures"]
+
+
+def dataset_figures(runs: Sequence[Result], reference: str | None) -> list[Drawing]:
+    """Every figure that one dataset's runs have the data for.
+
+    Args:
+        runs: The base-to-new results on one dataset, by method in order of display.
+        reference: The method that stands out and that the others are compared with, if any.
+    """
+    figures = [
+        accuracy_figure(runs, reference),
+        differences_figure(runs, reference),
+        curves_figure(runs, reference),
+        attention_figure(runs),
+        cosine_figure(runs),
+        cost_figure(runs),
+    ]
+    return [figure for figure in figures if figure is not None]

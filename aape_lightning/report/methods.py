@@ -1,0 +1,48 @@
+"""In which order methods are shown, and which of them the others are compared with."""
+
+from collections.abc import Iterable
+
+from aape_lightning.errors import ResultError, did_you_mean, listed
+
+__all__ = ["DEFAULT_REFERENCE", "choose_reference", "method_order"]
+
+DEFAULT_REFERENCE = "aape"
+
+_TRAINING_FREE = ("zero-shot", "prompt-mean")
+_FAMILY = {"aape-literal-no-distill": 0, "aape-literal": 1, "aape-no-distill": 3, "aape": 4}
+_OTHER_OF_FAMILY = 2
+
+
+def method_order(names: Iterable[str]) -> list[str]:
+    """Each method once: training-free ones, then the others by name, then AAPE's variants, AAPE itself last.
+
+    Example:
+        >>> method_order(["aape", "aape-literal", "zero-shot", "coop"])
+        ['zero-shot', 'coop', 'aape-literal', 'aape']
+    """
+    return sorted(set(names), key=_place)
+
+
+def _place(name: str) -> tuple[int, int, str]:
+    if name in _TRAINING_FREE:
+        return 0, _TRAINING_FREE.index(name), name
+    if name.startswith("aape"):
+        return 2, _FAMILY.get(name, _OTHER_OF_FAMILY), name
+    return 1, 0, name
+
+
+def choose_reference(methods: Iterable[str], asked: str | None = None) -> str | None:
+    """The method that the others are compared with: the one asked for, else `aape`, else none.
+
+    Raises:
+        ResultError: If the one asked for has no result.
+    """
+    known = method_order(methods)
+    if asked is None:
+        return DEFAULT_REFERENCE if DEFAULT_REFERENCE in known else None
+    if asked not in known:
+        raise ResultError(
+            f"No result of the reference method {asked!r}; there are {listed(known)}.{did_you_mean(asked, known)} "
+            "Choose one of them with --reference."
+        )
+    return asked

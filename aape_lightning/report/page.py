@@ -1,0 +1,113 @@
+"""The page: one HTML file that needs nothing else."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+
+from aape_lightning.report import cells, wording
+from aape_lightning.report.cells import Row
+from aape_lightning.report.diagnostics import COSINES, Shares
+from aape_lightning.report.figures import Drawing
+from aape_lightning.report.statistics import MeanInterval
+
+__all__ = ["Picture", "Section", "picture", "render_page"]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as the page holds it: `data:` addresses for a light and a dark page."""
+
+    title: str
+    caption: str
+    alt: str
+    light: str
+    dark: str
+    tall: bool
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says about one dataset.
+
+    Attributes:
+        dataset: Its name.
+        facts: Names and values of where the numbers come from.
+        command: What makes them again.
+        caveats: What to know about the runs.
+        marked: Methods that read sentences about the new classes at test time.
+        summary: Rows of `summarize`.
+        comparison: Rows of `compare`.
+        cosines: As `diagnostics.cosines` gives them.
+        attention: As `diagnostics.attention_shares` gives them.
+        pictures: The figures.
+    """
+
+    dataset: str
+    facts: Sequence[tuple[str, str]]
+    command: str
+    caveats: Sequence[str]
+    marked: frozenset[str]
+    summary: Sequence[Row]
+    comparison: Sequence[Row] = ()
+    cosines: dict[str, dict[str, MeanInterval]] = field(default_factory=dict)
+    attention: dict[str, dict[str, Shares]] = field(default_factory=dict)
+    pictures: Sequence[Picture] = ()
+
+
+def picture(drawing: Drawing, light: bytes, dark: bytes) -> Picture:
+    """A figure for the page, from its SVG in both themes."""
+    return Picture(drawing.title, drawing.caption, drawing.alt, _address(light), _address(dark), drawing.tall)
+
+
+def _address(svg: bytes) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+
+
+def render_page(title: str, sections: Sequence[Section], reference: str | None, version: str) -> str:
+    """The page's HTML.
+
+    Args:
+        title: Its heading.
+        sections: One a dataset.
+        reference: The method that stands out and that the others are compared with, if any.
+        version: Of the program that writes it.
+    """
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        title=title, sections=sections, reference=reference, version=version, wording=wording, cosine_names=COSINES
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("aape_lightning.report"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": cells.percent,
+        "seconds": cells.seconds,
+        "verdict": _verdict,
+    }
+    environment.globals |= {"with_interval": cells.with_interval, "signed": cells.signed, "sort_value": _sort_value}
+    return environment
+
+
+def _verdict(row: Row, metric: str) -> str:
+    """Which way a paired interval points, in a word that needs no colour."""
+    excludes = row[f"{metric}_excludes_zero"]
+    if pd.isna(excludes):
+        return "no interval"
+    if not excludes:
+        return "open"
+    return "better" if row[f"{metric}_difference"] > 0 else "worse"
+
+
+def _sort_value(value: float) -> str:
+    """What a table sorts by: full precision, empty where there is no number."""
+    return "" if pd.isna(value) else repr(float(value))

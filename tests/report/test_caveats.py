@@ -1,0 +1,74 @@
+from pathlib import Path
+
+from aape_lightning.report.about import command, facts
+from aape_lightning.report.caveats import caveats
+from synthetic import result, study
+
+
+def configured(method, seed, **data):
+    whole = result(method, seed)
+    init_args = whole.config["data"]["init_args"] | data
+    return result(method, seed, config=whole.config | {"data": {"class_path": "D", "init_args": init_args}})
+
+
+def test_nothing_to_say():
+    assert caveats(study()) == []
+
+
+def test_missing_seeds_are_named():
+    [told] = caveats([result("zero-shot", 1), result("zero-shot", 2), result("coop", 1), result("aape", 1)])
+    assert told.startswith("coop, aape: no result for seed 2. Means over different seeds")
+
+
+def test_changed_settings_are_named():
+    [told] = caveats([configured("aape", 1, shots=16), configured("aape", 2, shots=8)])
+    assert told.startswith("The seeds of aape were not run with one configuration")
+
+
+def test_another_place_is_no_other_setting():
+    assert caveats([configured("aape", 1, root="/a", num_workers=1), configured("aape", 2, root="/b")]) == []
+
+
+def test_sentences_about_new_classes_are_told():
+    [told] = caveats([configured("prompt-mean", 1, class_text="prompts")])
+    assert told == "prompt-mean reads sentences about the new classes at test time."
+
+
+def test_unrecorded_configuration_is_no_caveat():
+    assert caveats([result("aape", 1, config={}), result("aape", 2, config={})]) == []
+
+
+def test_facts_leave_out_what_was_not_recorded():
+    assert facts([result("aape", 1), result("aape", 2)]) == [
+        ("Protocol", "base-to-new"),
+        ("Recipe", "shapes"),
+        ("Backbone", "shapes-tiny (weights 4f3c9a1b77e2)"),
+        ("Shots", "16"),
+        ("Seeds", "1, 2"),
+        ("Measured", "2026-11-24"),
+        ("Versions", "python 3.12.1, torch 2.13.0"),
+    ]
+    bare = result(backbone={}, config={}, versions={}, created="")
+    assert [name for name, _ in facts([bare])] == ["Protocol", "Recipe", "Seeds"]
+
+
+def test_command_can_be_typed_again():
+    lines = command(study(), Path("runs/my study")).split(" \\\n    ")
+    assert lines == [
+        "aape protocol base-to-new",
+        "--recipe shapes",
+        "--method zero-shot",
+        "--method aape-no-distill",
+        "--method aape",
+        "--seeds 1 2 3",
+        "--out 'runs/my study'",
+        "--backbone shapes-tiny",
+    ]
+
+
+def test_command_names_no_place_of_this_machine():
+    runs = [configured("aape", 1, root="/home/someone/data", backbone="ViT-B/16")]
+    words = command(runs, Path("/home/someone/runs"))
+    assert "someone" not in words
+    assert words.endswith("--data-root $DATA")
+    assert "--backbone ViT-B/16" in words

@@ -1,0 +1,30 @@
+import pytest
+from aape_lightning.errors import ResultError
+from aape_lightning.report.methods import choose_reference, method_order
+
+
+def test_order_ends_with_aape():
+    shuffled = ["aape", "coop", "aape-joint", "aape-no-distill", "prompt-mean", "aape-literal", "adapter", "zero-shot"]
+    shuffled += ["aape-literal-no-distill", "aape"]
+    assert method_order(shuffled) == [
+        "zero-shot",
+        "prompt-mean",
+        "adapter",
+        "coop",
+        "aape-literal-no-distill",
+        "aape-literal",
+        "aape-joint",
+        "aape-no-distill",
+        "aape",
+    ]
+
+
+def test_reference_is_aape_or_none():
+    assert choose_reference(["zero-shot", "aape"]) == "aape"
+    assert choose_reference(["zero-shot", "coop"]) is None
+    assert choose_reference(["zero-shot", "coop"], "coop") == "coop"
+
+
+def test_unknown_reference_names_the_known_ones():
+    with pytest.raises(ResultError, match=r"Did you mean 'aape'\?"):
+        choose_reference(["zero-shot", "aape"], "aap")
