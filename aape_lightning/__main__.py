@@ -1,0 +1,58 @@
+"""`aape`: the one door. Heavy libraries are imported once the command is known, so that help is quick."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from aape_lightning import __version__
+from aape_lightning.errors import AAPEError
+
+__all__ = ["main"]
+
+_TRAINER_COMMANDS = {
+    "fit": "train a task: aape fit --config caltech101 --data.root $DATA",
+    "validate": "evaluate on the validation images",
+    "test": "evaluate on the test images: aape test --config RUN/config.yaml --ckpt_path RUN/aape.ckpt",
+    "predict": "write predictions for the test images",
+}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run `aape` with these arguments (the command line's where not given).
+
+    Returns:
+        The exit code: 0 done, 1 an error that a user can mend (one screen, no traceback), 2 wrong usage.
+    """
+    args = list(sys.argv[1:] if args is None else args)
+    try:
+        if args and args[0] in _TRAINER_COMMANDS:
+            from aape_lightning.cli import main as trainer_main
+
+            trainer_main(args)
+        else:
+            options = _parser().parse_args(args)
+            options.run(options)
+    except AAPEError as error:
+        print(f"aape: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from aape_lightning import commands
+
+    parser = argparse.ArgumentParser(
+        prog="aape",
+        description="AAPE: adapt CLIP with a few labelled images and natural-language prompts.",
+        epilog="Each command has its own --help. Recipes and manifests go by short name or by path.",
+    )
+    parser.add_argument("--version", action="version", version=f"aape_lightning {__version__}")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, purpose in _TRAINER_COMMANDS.items():
+        subparsers.add_parser(name, help=purpose, add_help=False)
+    commands.add_parsers(subparsers)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,29 @@
+"""`aape cache`: builds a recipe's prompt bank and feature stores ahead of training."""
+
+import argparse
+
+__all__ = ["add_parser", "run_cache"]
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `aape cache` to the command line."""
+    parser = commands.add_parser(
+        "cache",
+        help="build a recipe's prompt bank and feature stores ahead of training",
+        epilog="Example: aape cache --recipe caltech101 --data-root $DATA",
+    )
+    parser.add_argument("--recipe", required=True, help="path or short name of a recipe")
+    parser.add_argument("--backbone", help="short for --data.backbone")
+    parser.add_argument("--data-root", help="short for --data.root")
+    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="after --, further keys as for aape fit")
+    parser.set_defaults(run=run_cache)
+
+
+def run_cache(options: argparse.Namespace) -> None:
+    """Build what `aape fit` and `aape test` would build, and say where it is."""
+    from aape_lightning.cli import build, recipe_arguments
+
+    cli = build(recipe_arguments([options.recipe], options.backbone, options.data_root, options.overrides))
+    for stage in ("fit", "test"):
+        cli.datamodule.setup(stage)
+    print(f"Bank and stores of {options.recipe}: {cli.datamodule.cache_dir}")

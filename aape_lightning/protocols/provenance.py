@@ -1,0 +1,47 @@
+"""What it takes to make a result again: versions, and a hash of what determines it."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+from typing import Any
+
+from aape_lightning import __version__
+
+__all__ = ["config_hash", "now", "versions"]
+
+_LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "clip-anytorch", "jsonargparse", "numpy", "pillow")
+# What says where and how to compute, not what: the same result comes out of it.
+_PLACES = {
+    "data": ("root", "cache_dir", "num_workers", "backbone"),
+    "trainer": ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_model_summary"),
+}
+
+
+def versions() -> dict[str, str]:
+    """Versions of this project, Python, and the libraries that compute results."""
+    found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return {"aape_lightning": __version__, "python": platform.python_version(), **found}
+
+
+def now() -> str:
+    """The time, ISO 8601, UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def config_hash(config: dict[str, Any], fingerprint: str) -> str:
+    """Hash of a run's resolved configuration and its backbone's weights, without what only says where to compute.
+
+    Args:
+        config: The resolved configuration, with `model`, `data`, `trainer` and `seed_everything`.
+        fingerprint: The backbone's.
+    """
+    model, data = config["model"], _without(config["data"].get("init_args", {}), _PLACES["data"])
+    trainer = _without(config["trainer"], _PLACES["trainer"])
+    determining = [model, config["data"]["class_path"], data, trainer, config.get("seed_everything"), fingerprint]
+    return hashlib.sha256(json.dumps(determining, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _without(values: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

@@ -1,0 +1,131 @@
+"""Runs a protocol's jobs one after another, skips those whose result exists, and prints the table."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from aape_lightning.callbacks import Curves
+from aape_lightning.cli import AAPECLI, build, recipe_arguments
+from aape_lightning.errors import AAPEError, ResultError
+from aape_lightning.progress import progress
+from aape_lightning.protocols import base_to_new
+from aape_lightning.protocols.base_to_new import Job
+from aape_lightning.protocols.provenance import config_hash
+from aape_lightning.protocols.results import RESULT_FILE, Result, read_results
+from aape_lightning.report import print_table, summarize
+from aape_lightning.resources import method_path
+
+__all__ = ["run_base_to_new"]
+
+
+def run_base_to_new(
+    recipe: str,
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    backbone: str | None = None,
+    data_root: str | None = None,
+    overrides: Sequence[str] = (),
+) -> None:
+    """Run the jobs of the base-to-new protocol and print the table.
+
+    Args:
+        recipe: Path or short name of the recipe.
+        methods: Paths or short names of methods, each laid over the recipe.
+        seeds: Seeds of draw and training.
+        out: Folder of the results: `METHOD/seedN/result.json`.
+        backbone: Another backbone than the recipe's.
+        data_root: The data root.
+        overrides: Further keys, as for `aape fit`.
+
+    Raises:
+        ResultError: If a job failed; the others are done, and a second call runs what is missing.
+    """
+    jobs = base_to_new.jobs(recipe, methods, seeds)
+    failures: dict[Job, AAPEError] = {}
+    with _quiet_lightning(), progress() as bar:
+        overall = bar.add_task("jobs", total=len(jobs))
+        for job in jobs:
+            bar.update(overall, description=f"{Path(job.method).stem}, seed {job.seed}")
+            folder = out / Path(job.method).stem / f"seed{job.seed}"
+            arguments = recipe_arguments([job.recipe, str(method_path(job.method))], backbone, data_root, overrides)
+            try:
+                _run(job, [*arguments, *_job_arguments(job, folder)], folder, bar)
+            except AAPEError as error:
+                failures[job] = error
+            bar.advance(overall)
+    if len(failures) < len(jobs):
+        print_table(summarize(read_results(out)), console=Console())
+        print(f"Results: {out}. Report: aape report {out}")
+    if failures:
+        told = "\n".join(f"  {job.method}, seed {job.seed}: {error}" for job, error in failures.items())
+        raise ResultError(f"{len(failures)} of {len(jobs)} jobs failed; the same command runs them again.\n{told}")
+
+
+def _job_arguments(job: Job, folder: Path) -> list[str]:
+    seed = str(job.seed)
+    return ["--data.classes", "base", "--data.seed", seed, "--seed_everything", seed, "--run", str(folder)]
+
+
+def _run(job: Job, arguments: list[str], folder: Path, bar: Progress) -> None:
+    cli = build(arguments, trainer_defaults=_trainer_defaults(bar))
+    if not _is_done(cli, folder / RESULT_FILE):
+        measured = base_to_new.measure(cli.model, cli.datamodule, cli.trainer)
+        cli.result(base_to_new.NAME, Path(job.method).stem, **vars(measured)).write(folder)
+
+
+def _is_done(cli: AAPECLI, result: Path) -> bool:
+    if not result.is_file():
+        return False
+    cli.datamodule.setup_backbone()
+    return Result.read(result).config_hash == config_hash(cli.resolved(), cli.datamodule.backbone.fingerprint)
+
+
+def _trainer_defaults(bar: Progress) -> dict[str, Any]:
+    return {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+        "logger": False,
+        "callbacks": [Curves(), _EpochProgress(bar)],
+    }
+
+
+class _EpochProgress(Callback):
+    """Shows a job's epochs under the protocol's bar."""
+
+    def __init__(self, bar: Progress) -> None:
+        self.bar = bar
+        self.task: TaskID | None = None
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.task = self.bar.add_task("epochs", total=trainer.max_epochs)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self.task is not None
+        self.bar.advance(self.task)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert self.task is not None
+        self.bar.remove_task(self.task)
+
+
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning announces devices and seeds for every Trainer; with many jobs that hides the bar."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
