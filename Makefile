@@ -1,0 +1,77 @@
+# Every verb of the project. `make demo` and `make test` do all their own set-up.
+
+PYTHON ?= python3
+RECIPE ?= shapes
+DATA ?= .
+CKPT ?=
+OUT ?= runs/$(notdir $(basename $(RECIPE)))-base-to-new
+ARGS ?=
+
+BIN := .venv/bin
+READY := .venv/.ready
+DEMO_METHODS := zero-shot prompt-mean aape aape-no-distill aape-literal aape-literal-no-distill
+METHODS ?= $(DEMO_METHODS)
+SEEDS ?= 1 2 3
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint type tests format bench fit eval protocol cache report shapes-tiny clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo
+	@echo "  RECIPE=$(RECIPE)  short name or path of a recipe      DATA=$(DATA)  the data root (CoOp's \$$DATA)"
+	@echo "  CKPT=  a checkpoint, for eval                    OUT=   a protocol's folder, for protocol and report"
+	@echo "  ARGS=  further options, such as ARGS='--data.shots 4' (for protocol and cache: ARGS='-- --data.shots 4')"
+
+# A .venv is stale when pyproject.toml is newer than it, or when its Python is gone.
+$(READY): pyproject.toml
+	@$(BIN)/python -c '' 2>/dev/null || { rm -rf .venv; $(PYTHON) -m venv .venv; }
+	@echo "Installing into .venv (once; torch is large, so this takes some minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY) ## the main job on the embedded shapes world: one table and a report, in minutes
+	$(BIN)/aape protocol base-to-new --recipe shapes $(DEMO_METHODS:%=--method %) --seeds 1 2 3 --out runs/demo --report
+
+test: lint type tests ## lint, types and tests: what CI runs
+
+lint: $(READY) ## ruff: style, imports, docstrings, annotations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(READY) ## mypy --strict
+	$(BIN)/mypy
+
+tests: $(READY) ## pytest
+	$(BIN)/pytest $(ARGS)
+
+format: $(READY) ## format the code and sort its imports
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(READY) ## timed work, as ratios within one run (results in .benchmarks)
+	$(BIN)/pytest tests/benchmarks --override-ini addopts= --benchmark-only --benchmark-autosave -s $(ARGS)
+
+fit: $(READY) ## train RECIPE on DATA
+	$(BIN)/aape fit --config $(RECIPE) --data.root $(DATA) $(ARGS)
+
+eval: $(READY) ## test CKPT with RECIPE on DATA, such as ARGS='--data.classes new'
+	@test -n "$(CKPT)" || { echo "make eval needs CKPT=runs/<run>/aape.ckpt"; exit 2; }
+	$(BIN)/aape test --config $(RECIPE) --data.root $(DATA) --ckpt_path $(CKPT) $(ARGS)
+
+protocol: $(READY) ## base-to-new with RECIPE on DATA: METHODS x SEEDS, into OUT
+	$(BIN)/aape protocol base-to-new --recipe $(RECIPE) $(METHODS:%=--method %) --seeds $(SEEDS) --out $(OUT) \
+		--data-root $(DATA) $(ARGS)
+
+cache: $(READY) ## build RECIPE's prompt bank and feature stores ahead of training
+	$(BIN)/aape cache --recipe $(RECIPE) --data-root $(DATA) $(ARGS)
+
+report: $(READY) ## tables, figures and a page from OUT
+	$(BIN)/aape report $(OUT)
+
+shapes-tiny: $(READY) ## train the weights of shapes-tiny again (half an hour on 2 cores)
+	$(BIN)/aape fit --config shapes_tiny $(ARGS)
+
+clean: ## remove what tools leave behind, but not runs and .venv
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .benchmarks dist build
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
