@@ -1,6 +1,7 @@
 """`aape fit|validate|test|predict`: LightningCLI over this project's tasks and DataModules."""
 
 import datetime
+import logging
 import sys
 import warnings
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from jsonargparse import ArgumentError
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
@@ -18,6 +20,7 @@ import aape_lightning.data.pretraining
 import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these five let recipes name classes by their short names
 from aape_lightning.callbacks import PredictionWriter, RunFiles
+from aape_lightning.errors import RecipeError
 from aape_lightning.protocols.provenance import config_hash, now, versions
 from aape_lightning.protocols.results import Result
 from aape_lightning.resources import recipe_path
@@ -27,9 +30,13 @@ __all__ = ["AAPECLI", "build", "expand_recipes", "main", "recipe_arguments"]
 _KNOWN_WARNINGS = (
     "LightningCLI's args parameter",  # main(args) is the door for tests and notebooks as well
     ".*does not have many workers.*",  # with stored features there is nothing for a worker to do
-    ".*litlogger.*",
-    ".*is not supported.*lr_scheduler.*",
+    ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own use of what torch has deprecated
+    ".*smaller than the logging interval.*",  # tasks log once an epoch
+    ".*Precision .* is not supported by the model summary.*",
+    ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
 )
+_ADVERTISEMENT = "litlogger"
+_NO_EXIT = {"exit_on_error": False}  # errors come back as exceptions, for `main` to show without a screen of usage
 
 
 def expand_recipes(args: Sequence[str]) -> list[str]:
@@ -60,6 +67,7 @@ class AAPECLI(LightningCLI):
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             seed_everything_default=1,
+            parser_kwargs=_NO_EXIT | dict.fromkeys(self.subcommands(), _NO_EXIT),
             save_config_kwargs={"overwrite": True},
             args=expand_recipes(args),
             run=run,
@@ -98,13 +106,15 @@ class AAPECLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say where the run is and what comes next."""
-        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:
-            folder = self.trainer.default_root_dir
-            print(f"Run folder: {folder}\nTest it: aape test --config {folder}/config.yaml --ckpt_path {folder}/aape.ckpt")
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            folder = Path(self.trainer.default_root_dir)
+            print(f"Run folder: {folder}")
+            if (folder / "aape.ckpt").is_file():
+                print(f"Test it: aape test --config {folder}/config.yaml --ckpt_path {folder}/aape.ckpt")
 
     def after_test(self) -> None:
         """Write `result.json`."""
-        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
             result = self.result("test", metrics=metrics)
             print(f"Result: {result.write(Path(self.trainer.default_root_dir))}")
@@ -137,28 +147,61 @@ class AAPECLI(LightningCLI):
 
 
 def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
-    """Task, DataModule and Trainer of a configuration, without running anything."""
-    quiet_known_warnings()
-    return AAPECLI(args, run=False, **kwargs)
+    """Task, DataModule and Trainer of a configuration, without running anything.
+
+    Raises:
+        RecipeError: If a key is unknown or a value is none that its key takes.
+    """
+    return _parsed(args, run=False, **kwargs)
 
 
 def recipe_arguments(
-    recipes: Sequence[str], backbone: str | None, data_root: str | None, overrides: Sequence[str]
+    recipe: str,
+    method: str | None = None,
+    *,
+    backbone: str | None = None,
+    data_root: str | None = None,
+    overrides: Sequence[str] = (),
 ) -> list[str]:
-    """The command line of recipes laid over one another, with the two commonest overrides and any others."""
-    arguments = [word for recipe in recipes for word in ("--config", recipe)]
+    """The command line of a recipe with overrides, and a method laid over both.
+
+    What makes a method that method is never overridden, and a method of another class drops the keys that it has no
+    use for: `--model.lr` reaches every AAPE row of a table and leaves zero-shot CLIP alone.
+
+    Args:
+        recipe: Path or short name of a recipe.
+        method: Path of a method.
+        backbone: Short for `--data.backbone`.
+        data_root: Short for `--data.root`.
+        overrides: Further keys, as for `aape fit`; a leading `--` is dropped.
+    """
+    arguments = ["--config", recipe]
     arguments += [] if backbone is None else ["--data.backbone", backbone]
     arguments += [] if data_root is None else ["--data.root", data_root]
-    return arguments + [word for word in overrides if word != "--"]
+    arguments += [word for word in overrides if word != "--"]
+    return arguments + ([] if method is None else ["--config", method])
 
 
-def quiet_known_warnings() -> None:
-    """Ignore the warnings that are understood and harmless, one by one."""
+def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
+    quiet_known_messages()
+    try:
+        return AAPECLI(args, **kwargs)
+    except ArgumentError as error:
+        raise RecipeError(f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME") from error
+
+
+def quiet_known_messages() -> None:
+    """Hide the messages that are understood and harmless, one by one."""
     for message in _KNOWN_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    logger.addFilter(lambda record: _ADVERTISEMENT not in record.getMessage())
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run one of LightningCLI's commands."""
-    quiet_known_warnings()
-    AAPECLI(sys.argv[1:] if args is None else args)
+    """Run one of LightningCLI's commands.
+
+    Raises:
+        RecipeError: If a key is unknown or a value is none that its key takes.
+    """
+    _parsed(sys.argv[1:] if args is None else args)

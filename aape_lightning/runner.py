@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from aape_lightning.callbacks import Curves
@@ -18,7 +17,7 @@ from aape_lightning.protocols import base_to_new
 from aape_lightning.protocols.base_to_new import Job
 from aape_lightning.protocols.provenance import config_hash
 from aape_lightning.protocols.results import RESULT_FILE, Result, read_results
-from aape_lightning.report import print_table, summarize
+from aape_lightning.report import print_table, summarize, write_report
 from aape_lightning.resources import method_path
 
 __all__ = ["run_base_to_new"]
@@ -33,6 +32,7 @@ def run_base_to_new(
     backbone: str | None = None,
     data_root: str | None = None,
     overrides: Sequence[str] = (),
+    report: bool = False,
 ) -> None:
     """Run the jobs of the base-to-new protocol and print the table.
 
@@ -43,7 +43,8 @@ def run_base_to_new(
         out: Folder of the results: `METHOD/seedN/result.json`.
         backbone: Another backbone than the recipe's.
         data_root: The data root.
-        overrides: Further keys, as for `aape fit`.
+        overrides: Further keys, as for `aape fit`; they reach every method that has a use for them.
+        report: Write the report as well.
 
     Raises:
         ResultError: If a job failed; the others are done, and a second call runs what is missing.
@@ -55,14 +56,22 @@ def run_base_to_new(
         for job in jobs:
             bar.update(overall, description=f"{Path(job.method).stem}, seed {job.seed}")
             folder = out / Path(job.method).stem / f"seed{job.seed}"
-            arguments = recipe_arguments([job.recipe, str(method_path(job.method))], backbone, data_root, overrides)
             try:
+                arguments = recipe_arguments(
+                    job.recipe,
+                    str(method_path(job.method)),
+                    backbone=backbone,
+                    data_root=data_root,
+                    overrides=overrides,
+                )
                 _run(job, [*arguments, *_job_arguments(job, folder)], folder, bar)
             except AAPEError as error:
                 failures[job] = error
             bar.advance(overall)
-    if len(failures) < len(jobs):
-        print_table(summarize(read_results(out)), console=Console())
+    if len(failures) < len(jobs) and report:
+        print(f"Report: {write_report(out)}")
+    elif len(failures) < len(jobs):
+        print_table(summarize(read_results(out)))
         print(f"Results: {out}. Report: aape report {out}")
     if failures:
         told = "\n".join(f"  {job.method}, seed {job.seed}: {error}" for job, error in failures.items())

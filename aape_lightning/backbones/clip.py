@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
     import clip
 
-__all__ = ["ClipBackbone", "fingerprint"]
+__all__ = ["ClipBackbone", "clip", "fingerprint"]
 
 
 def fingerprint(state_dict: dict[str, Tensor]) -> str:
@@ -27,7 +27,7 @@ def fingerprint(state_dict: dict[str, Tensor]) -> str:
     for name in sorted(state_dict):
         tensor = state_dict[name].detach().cpu().contiguous()
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

@@ -1,12 +1,14 @@
 """`load_backbone`: one door for names, files, and the weights that ship with the package."""
 
 import functools
-import pickle
-import urllib.error
+import hashlib
+import http.client
+import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+from filelock import FileLock
 from PIL.Image import Image
 from torch import Tensor, nn
 
@@ -16,12 +18,6 @@ from aape_lightning.errors import BackboneNotFoundError, did_you_mean
 __all__ = ["SHIPPED", "load_backbone"]
 
 MODEL_URLS: dict[str, str] = clip.clip._MODELS
-
-# What clip-anytorch and torch raise on a file of another kind, each for its own reason.
-_NOT_A_CLIP = (
-    RuntimeError, KeyError, IndexError, TypeError, ValueError, AttributeError, AssertionError, EOFError,
-    pickle.UnpicklingError,
-)  # fmt: skip
 
 SHIPPED = {"shapes-tiny": Path(__file__).parent / "weights" / "shapes_tiny.pt"}
 
@@ -57,20 +53,18 @@ def _clip_root() -> Path:
     return Path.home() / ".cache" / "clip"
 
 
-def _clip_load(name: str, download_root: Path) -> tuple[nn.Module, Callable[[Image], Tensor]]:
+def _clip_load(path: Path) -> tuple[nn.Module, Callable[[Image], Tensor]]:
     with warnings.catch_warnings():
         # OpenAI's archives are TorchScript; clip-anytorch reads them with a loader that torch has deprecated.
         warnings.filterwarnings("ignore", message="`torch.jit.load` is deprecated")
-        loaded: tuple[nn.Module, Callable[[Image], Tensor]] = clip.load(
-            name, device="cpu", jit=False, download_root=str(download_root)
-        )
+        loaded: tuple[nn.Module, Callable[[Image], Tensor]] = clip.load(str(path), device="cpu", jit=False)
     return loaded
 
 
 def _from_file(name: str, path: Path) -> ClipBackbone:
     try:
-        model, transform = _clip_load(str(path), path.parent)
-    except _NOT_A_CLIP as error:
+        model, transform = _clip_load(path)
+    except Exception as error:  # clip-anytorch and torch raise a dozen kinds on a file of another kind
         raise BackboneNotFoundError(
             f"{str(path)!r} is not a CLIP in OpenAI's format (a state dict or an archive): "
             f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
@@ -81,14 +75,31 @@ def _from_file(name: str, path: Path) -> ClipBackbone:
 def _from_download(name: str, root: Path) -> ClipBackbone:
     url = MODEL_URLS[name]
     target = root / url.rsplit("/", maxsplit=1)[-1]
-    complete = target.is_file()
     try:
-        model, transform = _clip_load(name, root)
-    except (OSError, urllib.error.URLError, RuntimeError) as error:
-        if not complete:
-            target.unlink(missing_ok=True)  # clip-anytorch leaves what it had of a broken download
+        _fetch(url, target)
+    except (OSError, http.client.HTTPException, RuntimeError, TypeError, ValueError) as error:
+        state = "damaged" if target.is_file() else "missing"
         raise BackboneNotFoundError(
-            f"The weights of backbone {name!r} are not at {str(target)!r} and could not be downloaded ({error}). "
+            f"The weights of backbone {name!r} at {str(target)!r} are {state} and could not be downloaded ({error}). "
             f"Put the file of {url} there, or pass a file with --data.backbone PATH."
         ) from error
-    return ClipBackbone(name, model, transform)
+    return _from_file(name, target)
+
+
+def _fetch(url: str, target: Path) -> None:
+    """Download a file of clip-anytorch's, whole or not at all; processes that ask together download it once."""
+    if _is_whole(url, target):
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        if not _is_whole(url, target):
+            # clip-anytorch would write to the target itself, and leave there what it had of a broken download.
+            Path(clip.clip._download(url, folder)).replace(target)
+
+
+def _is_whole(url: str, target: Path) -> bool:
+    """Whether the file is there with the SHA-256 that OpenAI's URLs hold before the file's name."""
+    if not target.is_file():
+        return False
+    with target.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == url.split("/")[-2]

@@ -36,22 +36,30 @@ class Backbone(Protocol):
     Attributes:
         name: The name that loads it.
         fingerprint: Hash of its weights; caches and checkpoints are bound to it.
-        embed_dim: Width d of the embedding space.
-        input_size: Side of the square images that the image tower takes, in pixels.
-        context_length: Longest text that the text tower takes, in tokens, start and end included.
-        logit_scale: 1 / tau.
         image_mean: Mean of each colour channel that `transform` subtracts, in [0, 1].
         image_std: Deviation of each colour channel by which `transform` divides.
     """
 
     name: str
     fingerprint: str
-    embed_dim: int
-    input_size: int
-    context_length: int
-    logit_scale: float
     image_mean: tuple[float, float, float]
     image_std: tuple[float, float, float]
+
+    @property
+    def embed_dim(self) -> int:
+        """Width d of the embedding space."""
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square images that the image tower takes, in pixels."""
+
+    @property
+    def context_length(self) -> int:
+        """Longest text that the text tower takes, in tokens, start and end included."""
+
+    @property
+    def logit_scale(self) -> float:
+        """1 / tau, the factor that turns cosines into logits."""
 
     @property
     def transform(self) -> Callable[[Image], Tensor]:

@@ -23,7 +23,11 @@ def run_cache(options: argparse.Namespace) -> None:
     """Build what `aape fit` and `aape test` would build, and say where it is."""
     from aape_lightning.cli import build, recipe_arguments
 
-    cli = build(recipe_arguments([options.recipe], options.backbone, options.data_root, options.overrides))
+    cli = build(
+        recipe_arguments(
+            options.recipe, backbone=options.backbone, data_root=options.data_root, overrides=options.overrides
+        )
+    )
     for stage in ("fit", "test"):
         cli.datamodule.setup(stage)
     print(f"Bank and stores of {options.recipe}: {cli.datamodule.cache_dir}")

@@ -1,5 +1,6 @@
 """A dataset against its manifest: every listed file, decodability, counts, overlaps, sentences."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,10 @@ from typing import Literal
 from rich.table import Table
 
 from aape_lightning.data.manifests import Manifest
-from aape_lightning.data.readers import image_opener, read_split
+from aape_lightning.data.readers import file_size, image_opener, read_split
 from aape_lightning.data.sentences import sentences_of
 from aape_lightning.data.splits import Part, Split
-from aape_lightning.errors import DataError, PromptError
+from aape_lightning.errors import DataError, PromptError, listed
 from aape_lightning.files import default_workers
 from aape_lightning.progress import track
 
@@ -49,7 +50,7 @@ def check_dataset(manifest: Manifest, root: Path, *, decode: Literal["all", "sam
     Args:
         manifest: The dataset.
         root: The data root.
-        decode: Which images are opened; with `none`, files are only looked for by name.
+        decode: Which images are decoded; every listed file is looked for by name all the same.
 
     Raises:
         ManifestError: If the folder or the split file is missing.
@@ -86,19 +87,28 @@ def _overlaps(checked: Checked, split: Split) -> None:
 def _decode(checked: Checked, manifest: Manifest, root: Path, split: Split, decode: str) -> None:
     paths = sorted({item.path for part in _PARTS for item in split.part(part)})
     chosen = {"all": paths, "sample": paths[:: max(1, len(paths) // _SAMPLE)], "none": []}[decode]
-    opener = image_opener(manifest, root)
+    size, opener = file_size(manifest, root), image_opener(manifest, root)
+    missing = _faults(size, paths)
+    checked.rows.append(("images that are there", f"{len(paths) - len(missing):,}", f"{len(paths):,}"))
+    there = [path for path in chosen if path not in missing]
+    broken = _faults(opener, there)
+    checked.rows.append(("images that decode", f"{len(there) - len(broken):,}", f"{len(there):,}"))
+    checked.faults += [*missing.values(), *broken.values()]
+
+
+def _faults(read: Callable[[str], object], paths: list[str]) -> dict[str, str]:
+    """What is wrong with each image that cannot be read."""
 
     def fault(path: str) -> str | None:
         try:
-            opener(path)
+            read(path)
         except DataError as error:
             return str(error).split(". ", maxsplit=1)[0]
         return None
 
     with ThreadPoolExecutor(default_workers()) as pool:
-        found = [fault for fault in pool.map(fault, track(chosen, "decoding images", quiet_below=2000)) if fault]
-    checked.rows.append(("images that decode", f"{len(chosen) - len(found):,}", f"{len(chosen):,}"))
-    checked.faults += found
+        found = pool.map(fault, track(paths, "reading images", quiet_below=2000))
+        return {path: text for path, text in zip(paths, found, strict=True) if text}
 
 
 def _sentences(checked: Checked, manifest: Manifest, root: Path, split: Split) -> None:
@@ -110,5 +120,8 @@ def _sentences(checked: Checked, manifest: Manifest, root: Path, split: Split) -
         except PromptError as error:
             checked.faults.append(f"sentences {name!r}: {error}")
             continue
-        covered = sum(bool(texts) for texts in found.values())
-        checked.rows.append((f"classes with sentences ({name})", str(covered), str(len(split.class_names))))
+        empty = [class_name for class_name, texts in found.items() if not texts]
+        expected = len(split.class_names)
+        checked.rows.append((f"classes with sentences ({name})", str(expected - len(empty)), str(expected)))
+        if empty:
+            checked.faults.append(f"sentences {name!r}: none for {listed(empty, limit=20)}")

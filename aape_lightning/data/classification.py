@@ -2,26 +2,27 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
-from aape_lightning.backbones import load_backbone
+from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.batch import ClassificationBatch, ImageBatch
 from aape_lightning.data.class_text import ClassText, load_sentences
 from aape_lightning.data.draws import draw
 from aape_lightning.data.features import FeatureStore, Views
+from aape_lightning.data.loading import Images, Positions, collate_positions
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.readers import file_size, image_opener, read_split
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
 from aape_lightning.data.shapes import sentence_truth, shapes_sentences
 from aape_lightning.data.splits import Item, Part
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
-from aape_lightning.data.transforms import augmentation, seeded
+from aape_lightning.data.transforms import augmentation
 from aape_lightning.errors import DataError
 from aape_lightning.files import cache_dir as default_cache_dir
 from aape_lightning.files import default_workers
@@ -54,8 +55,8 @@ class _Loaded:
 class ClassificationDataModule(LightningDataModule):
     """Images, labels, class embeddings and sentences of a dataset, as `ClassificationBatch`es on the device.
 
-    The frozen towers work here, not in the task: their outputs are read from the feature store and the prompt bank (both
-    built on first use), or computed on the device after each batch's transfer.
+    The frozen towers work here, not in the task: their outputs are read from the feature store and the prompt bank
+    (both built on first use), or computed on the device after each batch's transfer.
 
     Args:
         manifest: Short name or path of the dataset's manifest.
@@ -108,8 +109,11 @@ class ClassificationDataModule(LightningDataModule):
 
     # ---- setting up ----------------------------------------------------------------------------------------------
 
-    def setup(self, stage: Literal["fit", "validate", "test", "predict"]) -> None:
+    def setup(self, stage: str) -> None:
         """Read the split, and build or open what the stage needs: stores, class embeddings, and the bank to train.
+
+        Args:
+            stage: `fit`, `validate`, `test` or `predict`.
 
         Raises:
             ManifestError: If files of the dataset are missing.
@@ -129,7 +133,7 @@ class ClassificationDataModule(LightningDataModule):
 
     def setup_backbone(self) -> None:
         """Load the backbone, so that its fingerprint is known before any image is read."""
-        self.backbone = load_backbone(self.hparams["backbone"])
+        self.backbone: Backbone = load_backbone(self.hparams["backbone"])
 
     @property
     def device(self) -> torch.device:
@@ -180,25 +184,25 @@ class ClassificationDataModule(LightningDataModule):
 
     # ---- loaders -------------------------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> DataLoader[ImageBatch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Shuffled batches of the drawn training images; the same global batches for any number of processes."""
         size, batch_size = len(self._parts["train"].items), self.hparams["batch_size"]
         sampler = TrainSampler(size, batch_size, seed=self.hparams["seed"], **self._replicas())
         return self._loader("train", sampler, batch_size)
 
-    def val_dataloader(self) -> DataLoader[ImageBatch]:
+    def val_dataloader(self) -> DataLoader[Any]:
         """The drawn validation images, each once."""
         return self._eval_loader("val")
 
-    def test_dataloader(self) -> DataLoader[ImageBatch]:
+    def test_dataloader(self) -> DataLoader[Any]:
         """The test images of the class subset, each once."""
         return self._eval_loader("test")
 
-    def predict_dataloader(self) -> DataLoader[ImageBatch]:
+    def predict_dataloader(self) -> DataLoader[Any]:
         """The test images of the class subset, each once."""
         return self._eval_loader("test")
 
-    def _eval_loader(self, part: Part) -> DataLoader[ImageBatch]:
+    def _eval_loader(self, part: Part) -> DataLoader[Any]:
         sampler = EvalSampler(len(self._parts[part].items), **self._replicas())
         return self._loader(part, sampler, _EVAL_BATCH if self.hparams["store"] else self.hparams["batch_size"])
 
@@ -207,11 +211,11 @@ class ClassificationDataModule(LightningDataModule):
             return {"num_replicas": 1, "rank": 0}
         return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
-    def _loader(self, part: Part, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[ImageBatch]:
+    def _loader(self, part: Part, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[Any]:
         if self.hparams["store"]:
-            return DataLoader(_Positions(), batch_size, sampler=sampler, collate_fn=_collate_positions)
+            return DataLoader(Positions(), batch_size, sampler=sampler, collate_fn=collate_positions)
         augmented = part == "train" and self.hparams["views"] > 0
-        images = _Images(
+        images = Images(
             [item.path for item in self._parts[part].items],
             image_opener(self.manifest, self.root),
             augmentation(self.backbone) if augmented else self.backbone.transform,
@@ -239,11 +243,13 @@ class ClassificationDataModule(LightningDataModule):
         return paired
 
     def _part_in_use(self) -> Part:
+        assert self.trainer is not None
         if self.trainer.training:
             return "train"
         return "val" if self.trainer.validating or self.trainer.sanity_checking else "test"
 
     def _encode(self, batch: ImageBatch) -> Float[Tensor, "b d"]:
+        assert self.trainer is not None
         with self.trainer.precision_plugin.forward_context():
             return self.backbone.to(self.device).encode_image(batch["image"])
 
@@ -255,7 +261,7 @@ class ClassificationDataModule(LightningDataModule):
 
     def _view(self, features: Float[Tensor, "m v d"]) -> Int[Tensor, " m"]:
         """Which view of each image this epoch uses; the same in every process and in a resumed run."""
-        epoch = self.trainer.current_epoch
+        epoch = 0 if self.trainer is None else self.trainer.current_epoch
         if getattr(self, "_view_epoch", None) != epoch:
             generator = torch.Generator().manual_seed(self.hparams["seed"] * 1_000_003 + epoch)
             drawn = torch.randint(features.shape[1], features.shape[:1], generator=generator)
@@ -316,31 +322,3 @@ class ClassificationDataModule(LightningDataModule):
         """The same data with another class subset."""
         choices = {name: value for name, value in self.hparams.items() if not name.startswith("_")}
         return type(self)(**choices | {"classes": classes})
-
-
-class _Positions(Dataset[tuple[int, int]]):
-    """The identity: with stored features a batch is its positions, and everything else is a gather on the device."""
-
-    def __getitem__(self, key: tuple[int, int]) -> tuple[int, int]:
-        return key
-
-
-def _collate_positions(keys: list[tuple[int, int]]) -> ImageBatch:
-    return {"index": torch.tensor([position for _, position in keys])}
-
-
-class _Images(Dataset[ImageBatch]):
-    """Transformed images by (epoch, position); with a seed the transform is random by epoch and image alone."""
-
-    def __init__(self, paths: list[str], opener: Any, transform: Any, seed: int | None) -> None:  # noqa: ANN401
-        self.paths, self.opener, self.transform, self.seed = paths, opener, transform, seed
-
-    def __getitem__(self, key: tuple[int, int]) -> Any:  # noqa: ANN401 - one image, before collation
-        epoch, position = key
-        image = self.opener(self.paths[position])
-        if self.seed is None:
-            return {"index": position, "image": self.transform(image)}
-        return {
-            "index": position,
-            "image": seeded(self.transform, image, f"{self.paths[position]} {epoch} {self.seed}"),
-        }

@@ -1,8 +1,9 @@
 """The feature store: image embeddings computed once, kept on disk, opened memory-mapped.
 
 A store is a folder with `embeddings.npy` (M, V, D) and `store.json`. It is keyed by everything that its numbers depend
-on: the backbone's weights, the transform, the views, the dtype, and the list of files with their sizes. It is built under
-another name, chunk by chunk with its progress written down, and renamed when it is whole; an interrupted build goes on.
+on: the backbone's weights, the transform, the views, the dtype, and the list of files with their sizes. It is built
+under another name, chunk by chunk with its progress written down, and renamed when it is whole; an interrupted build
+goes on.
 """
 
 import hashlib
@@ -19,10 +20,11 @@ from filelock import FileLock
 from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from aape_lightning.backbones import Backbone
 from aape_lightning.data.transforms import augmentation, seeded
+from aape_lightning.errors import DataError, ImageError
 from aape_lightning.files import write_json
 from aape_lightning.progress import progress
 
@@ -48,8 +50,11 @@ class Views:
     seed: int = 0
 
 
-class _ImageViews(Dataset[Tensor]):
-    """The stored views (V, 3, H, W) of each image."""
+class _ImageViews(Dataset[Tensor | ImageError]):
+    """The stored views (V, 3, H, W) of each image, or why there are none.
+
+    The error is returned: raised in a worker process, it would reach the user wrapped in that process's traceback.
+    """
 
     def __init__(self, paths: Sequence[str], opener: Callable[[str], Image], backbone: Backbone, views: Views) -> None:
         self.paths = paths
@@ -60,14 +65,23 @@ class _ImageViews(Dataset[Tensor]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, row: int) -> Tensor:
+    def __getitem__(self, row: int) -> Tensor | ImageError:
         path = self.paths[row]
-        image = self.opener(path)
+        try:
+            image = self.opener(path)
+        except ImageError as error:
+            return error
         if self.views.kind == "centre":
             return self.transform(image)[None]
         return torch.stack(
             [seeded(self.transform, image, f"{path} {view} {self.views.seed}") for view in range(self.views.count)]
         )
+
+
+def _collate(images: list[Tensor | ImageError]) -> Tensor | ImageError:
+    """The batch (B, V, 3, H, W), or the first error in it."""
+    errors = [image for image in images if isinstance(image, ImageError)]
+    return errors[0] if errors else default_collate(images)
 
 
 class FeatureStore:
@@ -95,13 +109,14 @@ class FeatureStore:
         self.paths = paths
         self.opener = opener
         self.views = views
+        self.shape = (len(paths), views.count, backbone.embed_dim)
         self.description = {
             "backbone": backbone.fingerprint,
             "input_size": backbone.input_size,
             "views": asdict(views),
             "dtype": _DTYPE,
             "files": hashlib.sha256(json.dumps([[path, file_size(path)] for path in paths]).encode()).hexdigest(),
-            "shape": [len(paths), views.count, backbone.embed_dim],
+            "shape": list(self.shape),
         }
         key = hashlib.sha256(json.dumps(self.description, sort_keys=True).encode()).hexdigest()
         self.folder = folder / key[:24]
@@ -112,8 +127,19 @@ class FeatureStore:
         return (self.folder / "store.json").is_file()
 
     def open(self) -> Float[Tensor, "m v d"]:
-        """The embeddings, memory-mapped (copy on write, so that nothing can change the file)."""
-        return torch.from_numpy(np.load(self.folder / "embeddings.npy", mmap_mode="c"))
+        """The embeddings, memory-mapped (copy on write, so that nothing can change the file).
+
+        Raises:
+            DataError: If the store is not there or damaged.
+        """
+        try:
+            embeddings = np.load(self.folder / "embeddings.npy", mmap_mode="c")
+        except (OSError, ValueError) as error:
+            raise DataError(
+                f"The feature store {str(self.folder)!r} cannot be read ({error}). Remove the folder; it is built "
+                "again with: aape cache --recipe RECIPE"
+            ) from error
+        return torch.from_numpy(embeddings)
 
     def build(self, device: torch.device, workers: int) -> None:
         """Compute what is missing; a second process that asks for the same store waits, and finds it built.
@@ -141,19 +167,22 @@ class FeatureStore:
             partial / "embeddings.npy",
             mode="r+" if rows_done else "w+",
             dtype=_DTYPE,
-            shape=tuple(self.description["shape"]),
+            shape=self.shape,
         )
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
         loader = DataLoader(
             torch.utils.data.Subset(images, range(rows_done, len(images))),
             batch_size=max(1, _IMAGES_PER_PASS // self.views.count),
             num_workers=workers if len(images) - rows_done >= _ROWS_PER_CHUNK else 0,
+            collate_fn=_collate,
         )
         self.backbone.to(device)
         noted = rows_done
         with progress() as bar:
             task = bar.add_task("encoding images", total=len(images), completed=rows_done)
             for batch in loader:
+                if isinstance(batch, ImageError):
+                    raise batch
                 encoded = self.backbone.encode_image(batch.flatten(0, 1).to(device))
                 embeddings[rows_done : rows_done + len(batch)] = encoded.view(*batch.shape[:2], -1).cpu().numpy()
                 rows_done += len(batch)

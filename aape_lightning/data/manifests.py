@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aape_lightning.errors import ManifestError, did_you_mean, listed
 from aape_lightning.resources import manifest_path
@@ -26,6 +26,12 @@ class SplitSource(_Strict):
 
     format: Literal["coop", "shapes"]
     file: str | None = None
+
+    @model_validator(mode="after")
+    def _coop_has_a_file(self) -> "SplitSource":
+        if self.format == "coop" and not self.file:
+            raise ValueError("the format 'coop' needs `file`, the split's file in the dataset's folder")
+        return self
 
 
 class PromptSource(_Strict):
@@ -72,7 +78,7 @@ class Manifest(_Strict):
     folder: list[str] = []
     images: str = "."
     split: SplitSource
-    templates: list[str] = ["a photo of a {}."]
+    templates: list[str] = Field(["a photo of a {}."], min_length=1)
     prompts: dict[str, PromptSource] = {}
     counts: Counts
     licence: str
@@ -88,7 +94,7 @@ def load_manifest(name: str) -> Manifest:
     path = manifest_path(name)
     try:
         return Manifest.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ManifestError(f"Manifest {str(path)!r} is not YAML: {error}.") from error
     except ValidationError as error:
         faults = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]

@@ -43,7 +43,8 @@ def read_coop_split(path: Path) -> Split:
     """Read CoOp's split JSON, `{"train": [[path, label, class name], ...], "val": ..., "test": ...}`.
 
     Raises:
-        DataError: If it is not of this form, a label has two names, labels have gaps, or the training part is empty.
+        DataError: If it is not of this form, a label has two names, two labels share one, labels have gaps, or the
+            training or the test part is empty.
     """
     try:
         parts = json.loads(path.read_text(encoding="utf-8"))
@@ -51,6 +52,9 @@ def read_coop_split(path: Path) -> Split:
         raise DataError(f"{str(path)!r} is not JSON: {error}.") from error
     if not isinstance(parts, dict) or not {"train", "val", "test"} <= parts.keys():
         raise DataError(f"{str(path)!r} must hold the keys train, val and test, as CoOp's split files do.")
+    for part in ("train", "val", "test"):
+        if not isinstance(parts[part], list):
+            raise DataError(f"{str(path)!r}: {part} is {parts[part]!r:.80}, not a list of [path, label, class name].")
     names: dict[int, str] = {}
     read = {part: [_read_row(path, part, row, entry, names) for row, entry in enumerate(parts[part])]
             for part in ("train", "val", "test")}  # fmt: skip
@@ -60,12 +64,19 @@ def read_coop_split(path: Path) -> Split:
     if sorted(names) != list(range(len(names))):
         gaps = sorted(set(range(max(names) + 1)) - names.keys())
         raise DataError(f"{str(path)!r}: no image has label {gaps[0]}; labels must run from 0 without gaps.")
-    return Split([names[label] for label in sorted(names)], **read)
+    class_names = [names[label] for label in range(len(names))]
+    for label, name in enumerate(class_names):
+        if class_names.index(name) != label:
+            raise DataError(
+                f"{str(path)!r}: labels {class_names.index(name)} and {label} are both named {name!r}; sentences and "
+                "class embeddings are kept by name, so rename one."
+            )
+    return Split(class_names, **read)
 
 
 def _read_row(path: Path, part: str, row: int, entry: Any, names: dict[int, str]) -> Item:  # noqa: ANN401
     match entry:
-        case [str(image), int(label), str(name)] if label >= 0:
+        case [str(image), int(label), str(name)] if label >= 0 and not isinstance(label, bool):
             if names.setdefault(label, name) != name:
                 raise DataError(f"{str(path)!r}: label {label} is both {names[label]!r} and {name!r} ({part}[{row}]).")
             return Item(image, label)
@@ -91,13 +102,15 @@ class _FolderOpener:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Decode an image file as RGB.
+    """Decode an image file as RGB; 16-bit grey is scaled to 8 bits, where Pillow alone would clip it to white.
 
     Raises:
         ImageError: If the file is missing, truncated, or no image.
     """
     try:
         with Image.open(path) as image:
+            if image.mode.startswith("I;16"):
+                return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("RGB")
             return image.convert("RGB")
     except FileNotFoundError as error:
         raise _missing(path) from error

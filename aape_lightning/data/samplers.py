@@ -53,7 +53,7 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
 
 
 class EvalSampler(DistributedSampler[tuple[int, int]]):
-    """Deals every image out exactly once, in order, with no padding, so that counts are right in any number of processes.
+    """Deals every image out exactly once, in order, without padding: counts are right in any number of processes.
 
     Args:
         size: Number of images.

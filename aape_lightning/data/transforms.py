@@ -17,14 +17,14 @@ Transform = Callable[[Image], Tensor]
 
 def augmentation(backbone: Backbone) -> Transform:
     """CoOp's training transform: random resized crop (8 to 100 % of the area, bicubic), flip, normalisation."""
-    return T.Compose(
-        [
-            T.RandomResizedCrop(backbone.input_size, scale=(0.08, 1.0), interpolation=T.InterpolationMode.BICUBIC),
-            T.RandomHorizontalFlip(),
-            T.ToTensor(),
-            T.Normalize(backbone.image_mean, backbone.image_std),
-        ]
-    )
+    steps = [
+        T.RandomResizedCrop(backbone.input_size, scale=(0.08, 1.0), interpolation=T.InterpolationMode.BICUBIC),
+        T.RandomHorizontalFlip(),
+        T.ToTensor(),
+        T.Normalize(backbone.image_mean, backbone.image_std),
+    ]
+    composed: Transform = T.Compose(steps)
+    return composed
 
 
 def seeded(transform: Transform, image: Image, key: str) -> Tensor:

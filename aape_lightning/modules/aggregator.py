@@ -53,11 +53,11 @@ class AttentionAggregator(Aggregator):
     .. math:: a = \bar p + W_o [W_v \textstyle\sum_i \alpha_i p_i], \quad p^a = a + \mathrm{FFN}(\mathrm{LN}(a)),
               \quad \alpha = \mathrm{softmax}(q^\top W_k P / \sqrt{d_k})
 
-    The query is :math:`W_q \mathrm{LN}(\bar p)`, or :math:`W_q \mathrm{LN}(\bar p + x)` with `query="image"`. The image
-    then enters the attention scores alone: values and residual come from the sentences, since otherwise the reward has a
-    trivial optimum, p^a = x, that throws the language away. Both residual branches start at zero, so training starts at
-    the mean. As there is one query an image, W_k is folded into it and W_v applied after the weighted sum: no sentence is
-    ever projected, and the cost is O(n d).
+    The query is :math:`W_q \mathrm{LN}(\bar p)`, or :math:`W_q \mathrm{LN}(\bar p + x)` with `query="image"`. The
+    image then enters the attention scores alone: values and residual come from the sentences, since otherwise the
+    reward has a trivial optimum, p^a = x, that throws the language away. Both residual branches start at zero, so
+    training starts at the mean. As there is one query an image, W_k is folded into it and W_v applied after the
+    weighted sum: no sentence is ever projected, and the cost is O(n d).
 
     Args:
         embed_dim: Embedding width d.
@@ -73,13 +73,11 @@ class AttentionAggregator(Aggregator):
         self.key_projection = nn.Linear(embed_dim, embed_dim, bias=False)
         self.value_projection = nn.Linear(embed_dim, embed_dim, bias=False)
         self.output_projection = nn.Linear(embed_dim, embed_dim)
-        hidden = bottleneck_width(embed_dim)
-        self.feed_forward = nn.Sequential(
-            nn.LayerNorm(embed_dim), nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, embed_dim)
-        )
-        for last in (self.output_projection, self.feed_forward[-1]):
-            nn.init.zeros_(last.weight)
-            nn.init.zeros_(last.bias)
+        hidden, last = bottleneck_width(embed_dim), nn.Linear(bottleneck_width(embed_dim), embed_dim)
+        self.feed_forward = nn.Sequential(nn.LayerNorm(embed_dim), nn.Linear(embed_dim, hidden), nn.ReLU(), last)
+        for layer in (self.output_projection, last):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
     def forward(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
@@ -112,10 +110,11 @@ class AttentionAggregator(Aggregator):
         queries = self.query_projection(self.query_norm(asked)).unflatten(-1, (self.heads, -1))
         folded = torch.einsum("bkh,khd->bkd", queries, self._by_head(self.key_projection.weight))
         scores = torch.einsum("bkd,bnd->bkn", folded, tokens) * queries.shape[-1] ** -0.5
-        return scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
+        shares: Tensor = scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
+        return shares
 
     def _by_head(self, weight: Float[Tensor, "d e"]) -> Float[Tensor, "k h e"]:
-        return weight.unflatten(0, (self.heads, -1))
+        return torch.unflatten(weight, 0, (self.heads, -1))
 
 
 class MLPAggregator(Aggregator):

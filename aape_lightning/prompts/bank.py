@@ -27,6 +27,7 @@ from aape_lightning.progress import track
 __all__ = ["PromptBank", "embed_texts", "open_or_build_bank"]
 
 _FORMAT = "aape-prompt-bank-1"
+_REMEDY = "Remove it; it is built again from the sentences with: aape cache --recipe RECIPE"
 
 
 def embed_texts(backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int = 256) -> Tensor:
@@ -103,7 +104,7 @@ class PromptBank:
         return type(self)(self.embeddings[flat], offsets, list(keys), [self.texts[row] for row in flat])
 
     def save(self, path: Path, backbone: Backbone) -> None:
-        """Write the bank as safetensors, bound to its backbone and its texts; whole or not at all."""
+        """Write the bank as safetensors, bound to its backbone and with a hash of all it holds; whole or not at all."""
         tensors = {
             "embeddings": self.embeddings.contiguous(),
             "offsets": self.offsets,
@@ -112,14 +113,14 @@ class PromptBank:
         }
         metadata = {"format": _FORMAT, "backbone": backbone.fingerprint, "backbone_name": backbone.name}
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata | {"texts": _digest([self.keys, self.texts])})
+            save_file(tensors, temporary, metadata | {"contents": self._contents()})
 
     @classmethod
     def open(cls, path: Path, backbone: Backbone) -> "PromptBank":
-        """Read a bank, memory-mapped.
+        """Read a bank.
 
         Raises:
-            PromptError: If the file is missing or not a bank.
+            PromptError: If the file is missing, damaged, or not a bank.
             BackboneMismatchError: If another backbone made it.
         """
         try:
@@ -128,21 +129,26 @@ class PromptBank:
                 if metadata.get("format") != _FORMAT:
                     raise PromptError(f"{str(path)!r} is a safetensors file, but no prompt bank.")
                 tensors = {name: file.get_tensor(name) for name in ("embeddings", "offsets", "texts", "keys")}
-        except (OSError, SafetensorError) as error:
-            raise PromptError(
-                f"{str(path)!r} cannot be read as a prompt bank ({error}). Remove it; it is built again from the "
-                "sentences with: aape cache --recipe RECIPE"
-            ) from error
-        if metadata["backbone"] != backbone.fingerprint:
+            made_with, name, contents = (metadata[note] for note in ("backbone", "backbone_name", "contents"))
+            keys, texts = _unpack(tensors["keys"]), _unpack(tensors["texts"])
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise PromptError(f"{str(path)!r} cannot be read as a prompt bank ({error}). {_REMEDY}") from error
+        if made_with != backbone.fingerprint:
             raise BackboneMismatchError(
-                f"The prompt bank {str(path)!r} was made with backbone {metadata['backbone_name']!r} (weights "
-                f"{metadata['backbone'][:12]}), and this run uses {backbone.name!r} (weights "
+                f"The prompt bank {str(path)!r} was made with backbone {name!r} (weights "
+                f"{made_with[:12]}), and this run uses {backbone.name!r} (weights "
                 f"{backbone.fingerprint[:12]}). Build one for it: pass the sentences (JSON) as --data.prompts."
             )
-        bank = cls(tensors["embeddings"], tensors["offsets"], _unpack(tensors["keys"]), _unpack(tensors["texts"]))
-        if metadata["texts"] != _digest([bank.keys, bank.texts]):
-            raise PromptError(f"{str(path)!r} is damaged: its texts are not those that it was made from. Remove it.")
+        bank = cls(tensors["embeddings"], tensors["offsets"], keys, texts)
+        if contents != bank._contents():
+            raise PromptError(f"{str(path)!r} is damaged: it does not hold what was written into it. {_REMEDY}")
         return bank
+
+    def _contents(self) -> str:
+        """Hash of everything that the bank holds."""
+        digest = hashlib.sha256(self.embeddings.cpu().contiguous().numpy().data)
+        digest.update(_digest([self.offsets.tolist(), self.keys, self.texts]).encode())
+        return digest.hexdigest()
 
 
 def _pack(texts: Sequence[str]) -> Tensor:
@@ -162,7 +168,7 @@ def open_or_build_bank(
 
     Two processes that ask for the same bank build it once: the second waits for the first.
     """
-    key = _digest([backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
+    key = _digest([_FORMAT, backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
     path = folder / f"{key[:24]}.safetensors"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):

@@ -66,7 +66,9 @@ class Result:
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except (ValueError, TypeError) as error:
-            raise ResultError(f"{path} is not a result file ({error}). Remove it and run the protocol again.") from error
+            raise ResultError(
+                f"{str(path)!r} is not a result file ({error}). Remove it and run the protocol again."
+            ) from error
 
 
 def read_results(folder: Path) -> list[Result]:

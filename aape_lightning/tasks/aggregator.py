@@ -35,14 +35,22 @@ class AggregatorTask(AAPETask):
 
     def build_modules(self, spec: BackboneSpec) -> None:
         """Build the aggregator at the backbone's width."""
-        self.aggregator = build_aggregator(
-            self.hparams["aggregator"], spec["embed_dim"], query=self.hparams["query"]
-        )
+        self.aggregator = build_aggregator(self.hparams["aggregator"], spec["embed_dim"], query=self.hparams["query"])
 
     @property
     def aggregator_epochs(self) -> int:
         """All of them."""
         return self.trainer.max_epochs or 0
+
+    @property
+    def first_stage_epochs(self) -> int:
+        """None that a second stage would follow."""
+        return 0
+
+    @property
+    def epochs(self) -> int:
+        """All of them."""
+        return self.aggregator_epochs
 
     def stage_at(self, epoch: int) -> Stage:
         """There is one stage."""

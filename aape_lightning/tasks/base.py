@@ -1,11 +1,12 @@
 """What the AAPE tasks share: plain hyper-parameters, modules built inside, and the two stages of one `fit`.
 
-`staged` (the literal reading of the paper) trains the aggregator by the CLIP reward first, computes its summaries of the
-training images once, and then trains generator and head. `joint` trains both at once. Either way p^a is a constant to
-the generator.
+`staged` (the literal reading of the paper) trains the aggregator by the CLIP reward first, computes its summaries of
+the training images once, and then trains generator and head. `joint` trains both at once. Either way p^a is a constant
+to the generator.
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, Literal, cast
 
 import torch
@@ -51,9 +52,7 @@ class AAPETask(LightningModule):
     def build_modules(self, spec: BackboneSpec) -> None:
         """Build the trained modules for a backbone's dimensions."""
 
-    def generator_terms(
-        self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None
-    ) -> dict[str, Float[Tensor, ""]]:
+    def generator_terms(self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None) -> dict[str, Float[Tensor, ""]]:
         """The terms that the generator's stage minimises, by name, unweighted."""
         return {}
 
@@ -82,18 +81,27 @@ class AAPETask(LightningModule):
                 f"{recorded['fingerprint'][:12]}); the data use {backbone.name!r} (width {backbone.embed_dim}, weights "
                 f"{backbone.fingerprint[:12]}). Use the first with --data.backbone, or train anew."
             )
-        if recorded is None:
+        if recorded is None and backbone is not None:
             self.hparams["backbone_spec"] = dict(backbone.spec)
             self.build_if_known()
 
     # ---- stages --------------------------------------------------------------------------------------------------
 
     @property
+    def first_stage_epochs(self) -> int:
+        """Epochs that the schedule gives to the first stage."""
+        return cast(int, self.hparams["aggregator_epochs"]) if self.hparams["schedule"] == "staged" else 0
+
+    @property
     def aggregator_epochs(self) -> int:
-        """Epochs of the first stage; 0 where the schedule has none or the aggregator has nothing to learn."""
+        """Epochs that the first stage takes: none where the aggregator is absent or has nothing to learn."""
         learns = self.aggregator is not None and any(True for _ in self.aggregator.parameters())
-        staged = self.hparams["schedule"] == "staged" and self.uses_summaries
-        return cast(int, self.hparams["aggregator_epochs"]) if staged and learns else 0
+        return self.first_stage_epochs if learns and self.uses_summaries else 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the run: `max_epochs` less a first stage that is skipped, so that the second is as long either way."""
+        return (self.trainer.max_epochs or 0) - self.first_stage_epochs + self.aggregator_epochs
 
     @property
     def uses_summaries(self) -> bool:
@@ -110,7 +118,11 @@ class AAPETask(LightningModule):
         """The modules that the current stage trains."""
         generator_side = [child for name, child in self.named_children() if name != "aggregator"]
         aggregator_side = [] if self.aggregator is None or not self.uses_summaries else [self.aggregator]
-        sides = {"aggregator": aggregator_side, "generator": generator_side, "joint": aggregator_side + generator_side}
+        sides: dict[Stage, list[nn.Module]] = {
+            "aggregator": [*aggregator_side],
+            "generator": generator_side,
+            "joint": [*aggregator_side, *generator_side],
+        }
         return sides[self.stage]
 
     def _enter_stage(self, stage: Stage) -> None:
@@ -135,11 +147,11 @@ class AAPETask(LightningModule):
         self._summarized = False
         if self.uses_summaries and self.aggregator is None:
             raise CheckpointError("aape.ckpt holds no aggregator and cannot be trained further; resume from last.ckpt.")
-        epochs = self.trainer.max_epochs or 0
-        if 0 < epochs <= self.aggregator_epochs and self.stage_at(epochs) == "generator":
+        if 0 < self.first_stage_epochs and 0 < (self.trainer.max_epochs or 0) <= self.first_stage_epochs:
             raise RecipeError(
-                f"aggregator_epochs is {self.aggregator_epochs} and trainer.max_epochs {epochs}: no epoch is left for the "
-                "generator. max_epochs counts both stages; raise it, or lower --model.aggregator_epochs."
+                f"aggregator_epochs is {self.first_stage_epochs} and trainer.max_epochs {self.trainer.max_epochs}: no "
+                "epoch is left for the generator. max_epochs counts both stages; raise it, or lower "
+                "--model.aggregator_epochs."
             )
 
     def on_train_epoch_start(self) -> None:
@@ -190,9 +202,11 @@ class AAPETask(LightningModule):
         return embeddings.to(self.dtype) if isinstance(self.dtype, torch.dtype) else embeddings
 
     def on_train_epoch_end(self) -> None:
-        """Log the means of the epoch's terms; once an epoch, so that no step waits for the device."""
+        """Log the means of the epoch's terms, once an epoch, so that no step waits for the device; end a shorter run."""
         for name, value in self.means.compute().items():
             self.log(f"train/{name}", value, prog_bar=name == "loss", sync_dist=True)
+        if self.current_epoch + 1 == self.epochs:
+            self.trainer.should_stop = True
 
     # ---- optimizer -----------------------------------------------------------------------------------------------
 
@@ -208,9 +222,9 @@ class AAPETask(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _stage_steps(self) -> int:
-        total, epochs = int(self.trainer.estimated_stepping_batches), self.trainer.max_epochs or 1
+        total, epochs = int(self.trainer.estimated_stepping_batches), self.epochs
         share = {"aggregator": self.aggregator_epochs, "generator": epochs - self.aggregator_epochs, "joint": epochs}
-        return round(total * share[self.stage] / max(1, epochs))
+        return round(total * share[self.stage] / max(1, self.trainer.max_epochs or 1))
 
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 
@@ -223,7 +237,7 @@ class AAPETask(LightningModule):
         if "stage" in checkpoint:
             self._enter_stage(checkpoint["stage"])
 
-    def load_state_dict(self, state_dict: dict[str, Any], strict: bool = True, assign: bool = False) -> Any:  # noqa: ANN401
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:  # noqa: ANN401
         """Load weights; a checkpoint without an aggregator (`aape.ckpt`) gives a task without one."""
         if not any(name.startswith("aggregator.") for name in state_dict):
             self.drop_aggregator()

@@ -23,8 +23,8 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
     No trained tensor depends on the number of classes: one checkpoint serves base, new, and any other class list.
 
     Args:
-        projection: How h(x) changes the class embeddings: `bottleneck` (the literal method), `residual` (ours; starts at
-            zero-shot CLIP), `full` (one full layer) or `none` (h(x) itself is matched to the class embeddings).
+        projection: How h(x) changes the class embeddings: `bottleneck` (the literal method), `residual` (ours; starts
+            at zero-shot CLIP), `full` (one full layer) or `none` (h(x) itself is matched to the class embeddings).
         aggregator: `attention`, or the ablation's `mlp`, `mean`, `random`.
         query: What the attention asks with: `image` or `mean` (the literal Eq. 1).
         distillation_weight: lambda; the paper's is 5, and 0 trains without an aggregator.
@@ -85,9 +85,7 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         """What a term counts in the loss: lambda for L_distill."""
         return float(self.hparams["distillation_weight"]) if term == "distillation" else 1.0
 
-    def generator_terms(
-        self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None
-    ) -> dict[str, Float[Tensor, ""]]:
+    def generator_terms(self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None) -> dict[str, Float[Tensor, ""]]:
         """The two terms of Eq. 4."""
         labelled = cast(ClassificationBatch, require(batch, "label", "class_embeddings"))
         aape = self.generator(self.cast(labelled["image_embedding"]))

@@ -53,9 +53,7 @@ class GeneratorTask(AAPETask):
         """AAPE h(x) of unit-norm image embeddings."""
         return cast(Tensor, self.generator(self.cast(image_embedding)))
 
-    def generator_terms(
-        self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None
-    ) -> dict[str, Float[Tensor, ""]]:
+    def generator_terms(self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None) -> dict[str, Float[Tensor, ""]]:
         """L_distill."""
         assert summary is not None
         return {"distillation": distillation_loss(self(batch["image_embedding"]), summary)}

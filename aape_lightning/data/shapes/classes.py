@@ -1,8 +1,8 @@
 """The classes of the shapes world: combinations of a texture, a colour and a shape, named by their proper words.
 
-The first half are base classes, the second half new ones. Classes come in fours that differ in one attribute only, two of
-the four by a rare word, so that a model has to know the words and not just two of the three. A new class shares its words
-with base classes and never the combination.
+The first half are base classes, the second half new ones. Classes come in fours that differ in one attribute only, two
+of the four by a rare word, so that a model has to know the words and not just two of the three. A new class shares its
+words with base classes and never the combination.
 """
 
 __all__ = ["CLASS_NAMES", "class_look"]
@@ -25,8 +25,9 @@ _NEW = (
     "checkered teal oval", "dotted brown cross", "dotted green circle", "dotted ochre cross",
     "dotted orange cross", "dotted red ring", "dotted vermilion cross", "latticed pink circle",
     "latticed pink crescent", "latticed pink oval", "latticed pink teardrop", "latticed red ring",
-    "marbled chartreuse hexagon", "marbled chartreuse rhombus", "marbled chartreuse square", "marbled chartreuse trapezoid",
-    "marbled yellow heart", "ombre green circle", "ombre yellow heart", "solid blue quatrefoil",
+    "marbled chartreuse hexagon", "marbled chartreuse rhombus", "marbled chartreuse square",
+    "marbled chartreuse trapezoid", "marbled yellow heart", "ombre green circle", "ombre yellow heart",
+    "solid blue quatrefoil",
     "solid green circle", "solid lavender quatrefoil", "solid maroon arrow", "solid maroon chevron",
     "solid maroon trapezoid", "solid maroon triangle", "solid purple quatrefoil", "solid teal quatrefoil",
     "solid yellow heart", "speckled green circle", "speckled red ring", "striped brown star",
