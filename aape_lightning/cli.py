@@ -1,13 +1,13 @@
 """`aape fit|validate|test|predict`: LightningCLI over this project's tasks and DataModules."""
 
 import datetime
-import logging
+import pickle
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from jsonargparse import ArgumentError
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
@@ -19,41 +19,16 @@ import aape_lightning.data.classification
 import aape_lightning.data.pretraining
 import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these five let recipes name classes by their short names
+from aape_lightning.arguments import expand_recipes
 from aape_lightning.callbacks import PredictionWriter, RunFiles
-from aape_lightning.errors import RecipeError
+from aape_lightning.errors import CheckpointError, RecipeError
+from aape_lightning.messages import quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, now, versions
 from aape_lightning.protocols.results import Result
-from aape_lightning.resources import recipe_path
 
-__all__ = ["AAPECLI", "build", "expand_recipes", "main", "recipe_arguments"]
+__all__ = ["AAPECLI", "build", "main"]
 
-_KNOWN_WARNINGS = (
-    "LightningCLI's args parameter",  # main(args) is the door for tests and notebooks as well
-    ".*does not have many workers.*",  # with stored features there is nothing for a worker to do
-    ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own use of what torch has deprecated
-    ".*smaller than the logging interval.*",  # tasks log once an epoch
-    ".*Precision .* is not supported by the model summary.*",
-    ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
-)
-_ADVERTISEMENT = "litlogger"
 _NO_EXIT = {"exit_on_error": False}  # errors come back as exceptions, for `main` to show without a screen of usage
-
-
-def expand_recipes(args: Sequence[str]) -> list[str]:
-    """Replace short recipe names after `--config` by their files.
-
-    Raises:
-        RecipeError: If a name is neither a file nor a recipe.
-    """
-    expanded, config_next = [], False
-    for arg in args:
-        if config_next:
-            arg = str(recipe_path(arg))
-        elif arg.startswith("--config="):
-            arg = f"--config={recipe_path(arg.removeprefix('--config='))}"
-        config_next = arg in ("--config", "-c")
-        expanded.append(arg)
-    return expanded
 
 
 class AAPECLI(LightningCLI):
@@ -80,26 +55,42 @@ class AAPECLI(LightningCLI):
             "--run", type=str | None, default=None, help="Folder of this run (default: runs/RECIPE/TIME)."
         )
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401
+        """Parse, and look at a checkpoint before anything is built.
+
+        Raises:
+            CheckpointError: If `--ckpt_path` is no checkpoint.
+        """
+        super().parse_arguments(parser, args)
+        subcommand = self.config.get("subcommand")
+        if path := self.config[subcommand].get("ckpt_path") if subcommand else None:
+            _check_checkpoint(Path(path))
+
+    def before_instantiate_classes(self) -> None:
+        """Take the run folder out of the configuration, which is saved there and may be run again elsewhere."""
+        config = self.config[self.subcommand] if self.subcommand else self.config
+        self.chosen_folder: str | None = config.run
+        config.run = None
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401
         """Give the Trainer this run's folder, and what every run leaves in it."""
         folder = self.run_folder()
         settings: dict[str, Any] = {"default_root_dir": str(folder), "enable_checkpointing": False}
         given = self._get(self.config_init, "trainer", default={})
         if given.get("logger") in (None, True):
-            settings["logger"] = CSVLogger(folder, name="", version="") if self.subcommand == "fit" else False
+            settings["logger"] = _csv_logger(folder) if self.subcommand == "fit" else False
         callbacks = [*(given.get("callbacks") or []), RunFiles(), PredictionWriter()]
         return super().instantiate_trainer(**settings, callbacks=callbacks, **kwargs)
 
     def run_folder(self) -> Path:
         """Where this run writes: `--run`, else beside the checkpoint, else a new folder under `runs/`."""
-        chosen = self._get(self.config_init, "run") or self._get(self.config_init, "trainer", default={}).get(
-            "default_root_dir"
-        )
-        if chosen:
+        trainer = self._get(self.config_init, "trainer", default={})
+        if chosen := self.chosen_folder or trainer.get("default_root_dir"):
             return Path(chosen)
-        checkpoint = self._get(self.config_init, "ckpt_path")
-        if checkpoint and self.subcommand != "fit":
-            return Path(checkpoint).parent / f"{self.subcommand}-{self.datamodule.hparams.get('classes', 'all')}"
+        if checkpoint := self._get(self.config_init, "ckpt_path"):
+            beside = Path(checkpoint).parent
+            of_classes = f"{self.subcommand}-{self.datamodule.hparams.get('classes', 'all')}"
+            return beside if self.subcommand == "fit" else beside / of_classes
         recipe = self._get(self.config, "config")
         name = Path(str(recipe[0])).stem if recipe else type(self.model).__name__
         return Path("runs") / name / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
@@ -146,6 +137,30 @@ class AAPECLI(LightningCLI):
         )
 
 
+def _check_checkpoint(path: Path) -> None:
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise CheckpointError(
+            f"No checkpoint {str(path)!r} (--ckpt_path). A run leaves aape.ckpt and last.ckpt."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(
+            f"{str(path)!r} (--ckpt_path) is no checkpoint that holds tensors and plain values only: {first}"
+        ) from error
+    if not isinstance(found, dict) or "state_dict" not in found:
+        raise CheckpointError(f"{str(path)!r} (--ckpt_path) holds no state_dict, so it is no checkpoint of a task.")
+
+
+def _csv_logger(folder: Path) -> CSVLogger:
+    """Writes `metrics.csv`; a resumed run keeps what the interrupted one had written as `metrics-1.csv`, `-2`, ..."""
+    metrics = folder / "metrics.csv"
+    if metrics.is_file():
+        metrics.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
+    return CSVLogger(folder, name="", version="")
+
+
 def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
     """Task, DataModule and Trainer of a configuration, without running anything.
 
@@ -155,47 +170,12 @@ def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
     return _parsed(args, run=False, **kwargs)
 
 
-def recipe_arguments(
-    recipe: str,
-    method: str | None = None,
-    *,
-    backbone: str | None = None,
-    data_root: str | None = None,
-    overrides: Sequence[str] = (),
-) -> list[str]:
-    """The command line of a recipe with overrides, and a method laid over both.
-
-    What makes a method that method is never overridden, and a method of another class drops the keys that it has no
-    use for: `--model.lr` reaches every AAPE row of a table and leaves zero-shot CLIP alone.
-
-    Args:
-        recipe: Path or short name of a recipe.
-        method: Path of a method.
-        backbone: Short for `--data.backbone`.
-        data_root: Short for `--data.root`.
-        overrides: Further keys, as for `aape fit`; a leading `--` is dropped.
-    """
-    arguments = ["--config", recipe]
-    arguments += [] if backbone is None else ["--data.backbone", backbone]
-    arguments += [] if data_root is None else ["--data.root", data_root]
-    arguments += [word for word in overrides if word != "--"]
-    return arguments + ([] if method is None else ["--config", method])
-
-
 def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
     quiet_known_messages()
     try:
         return AAPECLI(args, **kwargs)
     except ArgumentError as error:
         raise RecipeError(f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME") from error
-
-
-def quiet_known_messages() -> None:
-    """Hide the messages that are understood and harmless, one by one."""
-    for message in _KNOWN_WARNINGS:
-        warnings.filterwarnings("ignore", message=message)
-    logger = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    logger.addFilter(lambda record: _ADVERTISEMENT not in record.getMessage())
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -1,17 +1,17 @@
 """Runs a protocol's jobs one after another, skips those whose result exists, and prints the table."""
 
-import contextlib
-import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from rich.progress import Progress, TaskID
 
+from aape_lightning.arguments import recipe_arguments
 from aape_lightning.callbacks import Curves
-from aape_lightning.cli import AAPECLI, build, recipe_arguments
+from aape_lightning.cli import AAPECLI, build
 from aape_lightning.errors import AAPEError, ResultError
+from aape_lightning.messages import quiet_lightning
 from aape_lightning.progress import progress
 from aape_lightning.protocols import base_to_new
 from aape_lightning.protocols.base_to_new import Job
@@ -51,7 +51,7 @@ def run_base_to_new(
     """
     jobs = base_to_new.jobs(recipe, methods, seeds)
     failures: dict[Job, AAPEError] = {}
-    with _quiet_lightning(), progress() as bar:
+    with quiet_lightning(), progress() as bar:
         overall = bar.add_task("jobs", total=len(jobs))
         for job in jobs:
             bar.update(overall, description=f"{Path(job.method).stem}, seed {job.seed}")
@@ -124,17 +124,3 @@ class _EpochProgress(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert self.task is not None
         self.bar.remove_task(self.task)
-
-
-@contextlib.contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning announces devices and seeds for every Trainer; with many jobs that hides the bar."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)

@@ -21,13 +21,15 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run_cache(options: argparse.Namespace) -> None:
     """Build what `aape fit` and `aape test` would build, and say where it is."""
-    from aape_lightning.cli import build, recipe_arguments
+    from aape_lightning.arguments import recipe_arguments
+    from aape_lightning.cli import build
+    from aape_lightning.messages import quiet_lightning
 
-    cli = build(
-        recipe_arguments(
-            options.recipe, backbone=options.backbone, data_root=options.data_root, overrides=options.overrides
-        )
+    arguments = recipe_arguments(
+        options.recipe, backbone=options.backbone, data_root=options.data_root, overrides=options.overrides
     )
-    for stage in ("fit", "test"):
-        cli.datamodule.setup(stage)
+    with quiet_lightning():
+        cli = build(arguments, trainer_defaults={"logger": False})
+        for stage in ("fit", "test"):
+            cli.datamodule.setup(stage)
     print(f"Bank and stores of {options.recipe}: {cli.datamodule.cache_dir}")

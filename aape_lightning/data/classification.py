@@ -213,7 +213,7 @@ class ClassificationDataModule(LightningDataModule):
 
     def _loader(self, part: Part, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[Any]:
         if self.hparams["store"]:
-            return DataLoader(Positions(), batch_size, sampler=sampler, collate_fn=collate_positions)
+            return DataLoader(Positions(), batch_size=batch_size, sampler=sampler, collate_fn=collate_positions)
         augmented = part == "train" and self.hparams["views"] > 0
         images = Images(
             [item.path for item in self._parts[part].items],
@@ -221,7 +221,7 @@ class ClassificationDataModule(LightningDataModule):
             augmentation(self.backbone) if augmented else self.backbone.transform,
             seed=self.hparams["seed"] if augmented else None,
         )
-        return DataLoader(images, batch_size, sampler=sampler, num_workers=self.workers, pin_memory=True)
+        return DataLoader(images, batch_size=batch_size, sampler=sampler, num_workers=self.workers, pin_memory=True)
 
     # ---- pairing on the device -----------------------------------------------------------------------------------
 

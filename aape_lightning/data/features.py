@@ -134,7 +134,7 @@ class FeatureStore:
         """
         try:
             embeddings = np.load(self.folder / "embeddings.npy", mmap_mode="c")
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError) as error:
             raise DataError(
                 f"The feature store {str(self.folder)!r} cannot be read ({error}). Remove the folder; it is built "
                 "again with: aape cache --recipe RECIPE"

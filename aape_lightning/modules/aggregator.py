@@ -3,6 +3,7 @@
 Letters: b images, n sentences (padded), d embedding width, k heads.
 """
 
+import math
 from typing import Literal
 
 import torch
@@ -67,7 +68,7 @@ class AttentionAggregator(Aggregator):
     def __init__(self, embed_dim: int, *, query: Query = "image") -> None:
         super().__init__()
         self.query = query
-        self.heads = max(1, embed_dim // 64)
+        self.heads = math.gcd(embed_dim, max(1, embed_dim // 64))  # 64 wide, where the width divides into such
         self.query_norm = nn.LayerNorm(embed_dim)
         self.query_projection = nn.Linear(embed_dim, embed_dim, bias=False)
         self.key_projection = nn.Linear(embed_dim, embed_dim, bias=False)

@@ -100,7 +100,7 @@ class AAPETask(LightningModule):
 
     @property
     def epochs(self) -> int:
-        """Epochs of the run: `max_epochs` less a first stage that is skipped, so that the second is as long either way."""
+        """Epochs of the run: `max_epochs` less a first stage that is skipped, so the second is as long either way."""
         return (self.trainer.max_epochs or 0) - self.first_stage_epochs + self.aggregator_epochs
 
     @property
@@ -147,7 +147,7 @@ class AAPETask(LightningModule):
         self._summarized = False
         if self.uses_summaries and self.aggregator is None:
             raise CheckpointError("aape.ckpt holds no aggregator and cannot be trained further; resume from last.ckpt.")
-        if 0 < self.first_stage_epochs and 0 < (self.trainer.max_epochs or 0) <= self.first_stage_epochs:
+        if self.first_stage_epochs and 0 < (self.trainer.max_epochs or 0) <= self.first_stage_epochs:
             raise RecipeError(
                 f"aggregator_epochs is {self.first_stage_epochs} and trainer.max_epochs {self.trainer.max_epochs}: no "
                 "epoch is left for the generator. max_epochs counts both stages; raise it, or lower "
@@ -202,7 +202,7 @@ class AAPETask(LightningModule):
         return embeddings.to(self.dtype) if isinstance(self.dtype, torch.dtype) else embeddings
 
     def on_train_epoch_end(self) -> None:
-        """Log the means of the epoch's terms, once an epoch, so that no step waits for the device; end a shorter run."""
+        """Log the means of the epoch's terms (once an epoch: no step waits for the device); end a shorter run."""
         for name, value in self.means.compute().items():
             self.log(f"train/{name}", value, prog_bar=name == "loss", sync_dist=True)
         if self.current_epoch + 1 == self.epochs:

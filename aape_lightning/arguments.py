@@ -1,0 +1,51 @@
+"""Command lines for LightningCLI: recipes by short name, with overrides and methods laid over them."""
+
+from collections.abc import Sequence
+
+from aape_lightning.resources import recipe_path
+
+__all__ = ["expand_recipes", "recipe_arguments"]
+
+
+def expand_recipes(args: Sequence[str]) -> list[str]:
+    """Replace short recipe names after `--config` by their files.
+
+    Raises:
+        RecipeError: If a name is neither a file nor a recipe.
+    """
+    expanded, config_next = [], False
+    for arg in args:
+        if config_next:
+            arg = str(recipe_path(arg))
+        elif arg.startswith("--config="):
+            arg = f"--config={recipe_path(arg.removeprefix('--config='))}"
+        config_next = arg in ("--config", "-c")
+        expanded.append(arg)
+    return expanded
+
+
+def recipe_arguments(
+    recipe: str,
+    method: str | None = None,
+    *,
+    backbone: str | None = None,
+    data_root: str | None = None,
+    overrides: Sequence[str] = (),
+) -> list[str]:
+    """The command line of a recipe with overrides, and a method laid over both.
+
+    What makes a method that method is never overridden, and a method of another class drops the keys that it has no
+    use for: `--model.lr` reaches every AAPE row of a table and leaves zero-shot CLIP alone.
+
+    Args:
+        recipe: Path or short name of a recipe.
+        method: Path of a method.
+        backbone: Short for `--data.backbone`.
+        data_root: Short for `--data.root`.
+        overrides: Further keys, as for `aape fit`; a leading `--` is dropped.
+    """
+    arguments = ["--config", recipe]
+    arguments += [] if backbone is None else ["--data.backbone", backbone]
+    arguments += [] if data_root is None else ["--data.root", data_root]
+    arguments += [word for word in overrides if word != "--"]
+    return arguments + ([] if method is None else ["--config", method])

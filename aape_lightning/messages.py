@@ -1,0 +1,48 @@
+"""Messages of libraries that are understood and harmless, hidden one by one."""
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+
+__all__ = ["quiet_known_messages", "quiet_lightning"]
+
+_KNOWN_WARNINGS = (
+    "LightningCLI's args parameter",  # main(args) is the door for tests and notebooks as well
+    ".*does not have many workers.*",  # with stored features there is nothing for a worker to do
+    ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own use of what torch has deprecated
+    ".*smaller than the logging interval.*",  # tasks log once an epoch
+    ".*Precision .* is not supported by the model summary.*",
+    ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
+)
+# An advertisement, and a default that matters for strangers' checkpoints; ours are read with weights_only first.
+_KNOWN_NOTES = ("litlogger", "`weights_only` was not set")
+
+
+def quiet_known_messages() -> None:
+    """Hide the known messages from now on."""
+    for message in _KNOWN_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
+    # Lightning 2.6 calls what jsonargparse 5 will remove; our bound on jsonargparse keeps it.
+    os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.trainer.connectors.checkpoint_connector"):
+        logging.getLogger(name).addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    return not any(note in record.getMessage() for note in _KNOWN_NOTES)
+
+
+@contextlib.contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Hide what Lightning says of devices and seeds for every Trainer; with many jobs that hides the bar."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

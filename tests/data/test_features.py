@@ -1,0 +1,339 @@
+import json
+import re
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from aape_lightning.backbones import load_backbone
+from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
+from aape_lightning.data.readers import file_size, image_opener
+from aape_lightning.data.transforms import augmentation, seeded
+from aape_lightning.errors import DataError, ImageError
+
+CPU = torch.device("cpu")
+VIEWS = [Views(), Views("augmented", 3, seed=2)]
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch):
+    """Four images through the tower at once, and progress noted every four: the toy's 30 images are many."""
+    monkeypatch.setattr(features, "_ROWS_PER_CHUNK", 4)
+    monkeypatch.setattr(features, "_IMAGES_PER_PASS", 4)
+
+
+@pytest.fixture
+def encoded(tiny_backbone, monkeypatch):
+    """The number of images in each call of the backbone's image tower."""
+    counts, encode = [], tiny_backbone.encode_image
+
+    def counting(images):
+        counts.append(len(images))
+        return encode(images)
+
+    monkeypatch.setattr(tiny_backbone, "encode_image", counting)
+    return counts
+
+
+@pytest.fixture
+def store(toy_root, tiny_backbone, tmp_path):
+    """Makes a store over the toy's training images; keywords change it."""
+
+    def make(root=toy_root, backbone=tiny_backbone, views=VIEWS[0], folder=tmp_path / "stores", **changes):
+        manifest = load_manifest(str(root / "toy.yaml"))
+        settings = {
+            "paths": [item.path for item in read_split(manifest, root).train],
+            "opener": image_opener(manifest, root),
+            "file_size": file_size(manifest, root),
+        }
+        return FeatureStore(folder, backbone, views=views, **settings | changes)
+
+    return make
+
+
+def interrupted(made, row):
+    """The store, whose images end in an interrupt at a row."""
+    whole = made.opener
+
+    def opener(path):
+        if path == made.paths[row]:
+            raise KeyboardInterrupt
+        return whole(path)
+
+    made.opener = opener
+    with pytest.raises(KeyboardInterrupt):
+        made.build(CPU, 0)
+    made.opener = whole
+    return made
+
+
+def files(made):
+    return {path.name: path.read_bytes() for path in made.folder.iterdir() if path.name != "progress.json"}
+
+
+def damage(root, path):
+    """Cuts an image of the toy in half; returns its place."""
+    image = root / "toy" / "images" / path
+    image.write_bytes(image.read_bytes()[: image.stat().st_size // 2])
+    return image
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_values_are_the_backbones_on_each_view(views, store, tiny_backbone):
+    made = store(views=views)
+    made.build(CPU, 0)
+    opened, transform = made.open(), augmentation(tiny_backbone)
+    assert (opened.shape, opened.dtype) == ((30, views.count, 32), torch.float32)
+    for row, path in enumerate(made.paths):
+        image = made.opener(path)
+        if views.kind == "centre":
+            expected = [tiny_backbone.transform(image)]
+        else:
+            expected = [seeded(transform, image, f"{path} {view} 2") for view in range(3)]
+        torch.testing.assert_close(opened[row], tiny_backbone.encode_image(torch.stack(expected)))
+
+
+def test_views_of_an_image_differ(store):
+    made = store(views=VIEWS[1])
+    made.build(CPU, 0)
+    opened = made.open()
+    assert (opened[:, 0] - opened[:, 1]).norm(dim=-1).min() > 1e-3
+
+
+def test_workers_do_not_change_a_byte(store, tmp_path):
+    alone, helped = store(views=VIEWS[1]), store(views=VIEWS[1], folder=tmp_path / "helped")
+    alone.build(CPU, 0)
+    helped.build(CPU, 2)
+    assert files(helped) == files(alone)
+
+
+def test_a_store_is_built_once(store, encoded):
+    for _ in range(3):
+        store().build(CPU, 0)
+    assert sum(encoded) == 30
+
+
+def test_a_store_says_what_it_was_made_from(store, tiny_backbone):
+    made = store(views=VIEWS[1])
+    assert not made.is_built
+    made.build(CPU, 0)
+    assert made.is_built
+    description = json.loads((made.folder / "store.json").read_text())
+    assert description == made.description
+    assert description["backbone"] == tiny_backbone.fingerprint
+    assert description["views"] == {"kind": "augmented", "count": 3, "seed": 2}
+    assert description["shape"] == [30, 3, 32]
+
+
+def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_clip, own_toy_root):
+    paths = store().paths
+    stores = [
+        store(),
+        store(backbone=load_backbone(str(other_clip))),
+        store(views=Views("augmented", 1)),
+        store(views=Views("augmented", 2)),
+        store(views=Views("augmented", 2, seed=1)),
+        store(paths=paths[:-1]),
+        store(paths=paths[::-1]),
+    ]
+    image = own_toy_root / "toy" / "images" / paths[0]
+    image.write_bytes(image.read_bytes() + b"\0")
+    stores.append(store(root=own_toy_root))
+    assert len({made.folder for made in stores}) == len(stores)
+    assert store().folder == stores[0].folder
+
+
+def test_the_key_depends_on_nothing_else(store, own_toy_root, tiny_clip, tmp_path):
+    copy = tmp_path / "copy.pt"
+    copy.write_bytes(tiny_clip.read_bytes())
+    assert store(root=own_toy_root, backbone=load_backbone(str(copy))).folder == store().folder
+
+
+@pytest.mark.parametrize("views", VIEWS)
+def test_an_interrupted_build_goes_on_where_it_was_and_ends_byte_identical(views, store, encoded, tmp_path):
+    whole = store(views=views, folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    assert sum(encoded) == 30 * views.count
+    encoded.clear()
+    made = interrupted(store(views=views), row=17)
+    assert not made.is_built
+    assert sum(encoded) == (16 if views.count == 1 else 17) * views.count
+    again = store(views=views)
+    again.build(CPU, 0)
+    assert sum(encoded) <= 31 * views.count  # nothing twice but what was done since the last note of progress
+    assert files(again) == files(whole)
+
+
+def test_finished_rows_are_neither_encoded_nor_opened_again(store, encoded):
+    interrupted(store(), row=17)
+    encoded.clear()
+    again, opened = store(), []
+    again.opener = lambda path, whole=again.opener: opened.append(path) or whole(path)
+    again.build(CPU, 0)
+    assert opened == again.paths[16:]
+    assert sum(encoded) == 14
+
+
+def test_two_interruptions_are_no_worse_than_one(store, tmp_path):
+    whole = store(folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    for row in (0, 9, 9, 22):
+        interrupted(store(), row)
+    again = store()
+    again.build(CPU, 0)
+    assert files(again) == files(whole)
+
+
+def test_rows_after_the_last_note_of_progress_are_not_trusted(store, tmp_path):
+    whole = store(folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    interrupted(store(), row=17)
+    [partial] = (tmp_path / "stores").glob("*.partial")
+    np.load(partial / "embeddings.npy", mmap_mode="r+")[16:] = 7
+    again = store()
+    again.build(CPU, 0)
+    assert files(again) == files(whole)
+
+
+KILLED_BUILD = """
+import sys, time
+from pathlib import Path
+import torch
+from aape_lightning.backbones import load_backbone
+from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
+from aape_lightning.data.readers import file_size, image_opener
+features._ROWS_PER_CHUNK = features._IMAGES_PER_PASS = 4
+root, manifest = Path(sys.argv[1]), load_manifest(sys.argv[1] + "/toy.yaml")
+whole, seen = image_opener(manifest, root), []
+def opener(path):
+    seen.append(path)
+    if len(seen) == 14:
+        print("far", flush=True)
+        time.sleep(600)
+    return whole(path)
+paths = [item.path for item in read_split(manifest, root).train]
+store = FeatureStore(Path(sys.argv[3]), load_backbone(sys.argv[2]), paths, opener, file_size(manifest, root), Views())
+store.build(torch.device("cpu"), 0)
+"""
+
+
+def test_a_killed_process_leaves_its_rows_and_no_lock(store, encoded, toy_root, tiny_clip, tmp_path):
+    whole = store(folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    encoded.clear()
+    command = [sys.executable, "-c", KILLED_BUILD, str(toy_root), str(tiny_clip), str(tmp_path / "stores")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        said = process.stdout.readline()
+        process.kill()
+    assert said == "far\n"
+    again = store()
+    assert not again.is_built
+    again.build(CPU, 0)
+    assert sum(encoded) == 30 - 12
+    assert files(again) == files(whole)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_truncated_image_is_an_error_that_names_it_and_leaves_no_whole_store(workers, store, own_toy_root, encoded):
+    made = store(root=own_toy_root)
+    image = damage(own_toy_root, made.paths[17])
+    made = store(root=own_toy_root)
+    with pytest.raises(ImageError, match=f"^{re.escape(repr(str(image)))} cannot be decoded") as caught:
+        made.build(CPU, workers)
+    assert "Traceback" not in str(caught.value)
+    assert not made.is_built
+    assert not made.folder.exists()
+    encoded.clear()
+    with pytest.raises(ImageError):
+        store(root=own_toy_root).build(CPU, 0)
+    assert sum(encoded) == 0  # what was computed before is kept
+
+
+def test_an_image_that_vanishes_during_the_build_is_an_error_that_names_it(store, own_toy_root):
+    made = store(root=own_toy_root)
+    image = own_toy_root / "toy" / "images" / made.paths[5]
+    image.unlink()
+    with pytest.raises(ImageError, match=f"No image {re.escape(repr(str(image)))}"):
+        made.build(CPU, 0)
+    assert not made.is_built
+
+
+def test_a_missing_image_is_known_before_any_is_encoded(store, own_toy_root):
+    paths = store().paths
+    (own_toy_root / "toy" / "images" / paths[29]).unlink()
+    with pytest.raises(ImageError, match=re.escape(paths[29])):
+        store(root=own_toy_root)
+
+
+def test_a_mended_image_lets_the_build_go_on(store, own_toy_root, toy_root, tmp_path):
+    made = store(root=own_toy_root)
+    image = own_toy_root / "toy" / "images" / made.paths[17]
+    content = image.read_bytes()
+    image.write_bytes(b"\0" * len(content))  # of the same size: the same store
+    with pytest.raises(ImageError):
+        store(root=own_toy_root).build(CPU, 0)
+    image.write_bytes(content)
+    made.build(CPU, 0)
+    whole = store(folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    assert files(made) == files(whole)
+
+
+def test_what_is_opened_cannot_alter_the_file(store):
+    made = store()
+    made.build(CPU, 0)
+    before = files(made)
+    opened = made.open()
+    expected = opened.clone()
+    opened.zero_()
+    assert files(made) == before
+    assert torch.equal(made.open(), expected)
+
+
+def test_a_damaged_store_is_an_error_that_says_what_to_do(store):
+    made = store()
+    with pytest.raises(DataError, match=re.escape(str(made.folder))):
+        made.open()
+    made.build(CPU, 0)
+    path = made.folder / "embeddings.npy"
+    for content in (path.read_bytes()[:-100], b"", b"not an array"):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=f"{re.escape(str(made.folder))}.*aape cache"):
+            made.open()
+
+
+def test_builders_that_start_together_build_once(store, encoded):
+    def build(_):
+        made = store()
+        made.build(CPU, 0)
+        return made.open()
+
+    with ThreadPoolExecutor(4) as pool:
+        opened = list(pool.map(build, range(4)))
+    assert sum(encoded) == 30
+    assert all(torch.equal(one, opened[0]) for one in opened)
+
+
+def test_a_second_builder_takes_over_from_one_that_fails(store, encoded):
+    first = store()
+    whole, asked = first.opener, []
+
+    def opener(path):
+        asked.append(path)
+        if len(asked) == 10:
+            time.sleep(0.3)  # the second asks meanwhile
+            raise KeyboardInterrupt
+        return whole(path)
+
+    first.opener = opener
+    with ThreadPoolExecutor(2) as pool:
+        one = pool.submit(first.build, CPU, 0)
+        while len(asked) < 10:
+            time.sleep(0.01)
+        pool.submit(store().build, CPU, 0).result()
+        assert isinstance(one.exception(), KeyboardInterrupt)
+    assert store().is_built
+    assert sum(encoded) == 30

@@ -1,0 +1,87 @@
+import pytest
+from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from torch.utils.data import DistributedSampler
+
+
+def samplers(size, batch_size, replicas, epoch=0, seed=1):
+    dealt = [TrainSampler(size, batch_size, num_replicas=replicas, rank=rank, seed=seed) for rank in range(replicas)]
+    for sampler in dealt:
+        sampler.set_epoch(epoch)
+    return dealt
+
+
+def global_batches(size, batch_size, replicas, **order):
+    """The positions of each global batch: what all processes hold at one step."""
+    dealt = [[position for _, position in sampler] for sampler in samplers(size, batch_size, replicas, **order)]
+    steps = range(0, len(dealt[0]), batch_size)
+    return [{place for mine in dealt for place in mine[start : start + batch_size]} for start in steps]
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("size", [1, 6, 7, 84])
+def test_evaluation_deals_every_image_exactly_once(size, replicas):
+    dealt = [EvalSampler(size, num_replicas=replicas, rank=rank) for rank in range(replicas)]
+    positions = [position for sampler in dealt for _, position in sampler]
+    assert sorted(positions) == list(range(size))
+    assert [len(sampler) for sampler in dealt] == [len(list(sampler)) for sampler in dealt]
+
+
+def test_evaluation_keeps_the_order_whatever_the_epoch():
+    sampler = EvalSampler(5, num_replicas=1, rank=0)
+    sampler.set_epoch(3)
+    assert list(sampler) == [(0, position) for position in range(5)]
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 3, 4])
+def test_training_deals_every_image_exactly_once_an_epoch(replicas):
+    positions = [position for sampler in samplers(48, 4, replicas) for _, position in sampler]
+    assert sorted(positions) == list(range(48))
+
+
+@pytest.mark.parametrize("size", [48, 53])
+@pytest.mark.parametrize("epoch", [0, 5])
+def test_global_batches_are_the_same_for_any_number_of_processes(size, epoch):
+    alone = global_batches(size, 8, 1, epoch=epoch)
+    assert [len(batch) for batch in alone] == [8] * 6
+    for replicas in (2, 4, 8):
+        assert global_batches(size, 8 // replicas, replicas, epoch=epoch) == alone
+
+
+def test_an_incomplete_last_global_batch_is_dropped():
+    for sampler in samplers(53, 4, 2):
+        assert len(list(sampler)) == len(sampler) == 24
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_fewer_images_than_a_global_batch_are_one_batch(replicas):
+    dealt = samplers(5, 8, replicas)
+    assert sorted(position for sampler in dealt for _, position in sampler) == list(range(5))
+    for sampler in dealt:
+        assert 0 < len(list(sampler)) == len(sampler) <= 8
+
+
+def test_every_epoch_has_an_order_of_its_own():
+    orders = {tuple(position for _, position in samplers(50, 5, 1, epoch=epoch)[0]) for epoch in range(6)}
+    assert len(orders) == 6
+
+
+def test_keys_carry_the_epoch():
+    assert {epoch for epoch, _ in samplers(50, 5, 1, epoch=4)[0]} == {4}
+
+
+def test_a_resumed_run_sees_the_order_of_the_interrupted_one():
+    running = samplers(50, 5, 1)[0]
+    for epoch in range(3):
+        running.set_epoch(epoch)
+        list(running)
+    assert list(running) == list(samplers(50, 5, 1, epoch=2)[0])
+
+
+def test_seeds_differ():
+    assert list(samplers(50, 5, 1, seed=1)[0]) != list(samplers(50, 5, 1, seed=2)[0])
+
+
+def test_lightning_keeps_them():
+    """Lightning replaces every sampler under DDP but a `DistributedSampler`."""
+    assert issubclass(TrainSampler, DistributedSampler)
+    assert issubclass(EvalSampler, DistributedSampler)

@@ -1,0 +1,136 @@
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from aape_lightning.backbones import load_backbone
+from aape_lightning.data import load_manifest, read_split
+from aape_lightning.data.sentences import sentences_of
+from aape_lightning.data.shapes import CLASS_NAMES, shapes_sentences
+from aape_lightning.errors import PromptError
+from aape_lightning.prompts import curate, match_names, read_sentences
+
+NAMES = ["red_car", "Blue Boat", "green tree", "yellow sun", "grey stone"]
+
+
+@pytest.fixture
+def toy(toy_root):
+    return load_manifest(str(toy_root / "toy.yaml"))
+
+
+def test_a_source_of_the_manifest_is_read_under_the_datasets_names(toy, toy_root):
+    found = sentences_of(toy, toy_root, NAMES, "llm")
+    assert list(found) == NAMES
+    assert found["red_car"][0] == "It looks like a red_car number 0."
+    assert found["grey stone"][0] == "It looks like a grey stone number 0."
+    assert [len(texts) for texts in found.values()] == [3, 4, 5, 6, 7]
+
+
+def test_only_the_asked_classes_need_sentences(toy, toy_root):
+    assert list(sentences_of(toy, toy_root, NAMES[3:], "llm")) == NAMES[3:]
+
+
+def test_templates_are_a_source(toy, toy_root):
+    found = sentences_of(toy, toy_root, ["red_car"], "templates")
+    assert found == {"red_car": ["a photo of a red car.", "a drawing of a red car."]}
+
+
+def test_a_users_file_may_spell_names_as_the_manifests_file_does(toy, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"pebble (grey)": ["A stone."], "RED CAR": ["A car."]}))
+    found = sentences_of(toy, tmp_path / "nowhere", ["red_car", "grey stone"], str(path))
+    assert found == {"red_car": ["A car."], "grey stone": ["A stone."]}
+
+
+def test_a_users_file_is_not_sought_under_the_data_root(toy, toy_root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.json").write_text(json.dumps({"red car": ["A car."]}))
+    assert sentences_of(toy, toy_root, ["red_car"], "mine.json") == {"red_car": ["A car."]}
+
+
+def test_an_unknown_source_is_an_error_that_lists_the_known(toy, toy_root):
+    with pytest.raises(PromptError, match=r"No sentence source 'template'.*'llm', 'templates'.*mean 'templates'\?"):
+        sentences_of(toy, toy_root, NAMES, "template")
+
+
+def test_a_missing_file_of_the_manifest_is_an_error_that_names_it(own_toy_root):
+    toy = load_manifest(str(own_toy_root / "toy.yaml"))
+    (own_toy_root / "toy_prompts.json").unlink()
+    with pytest.raises(PromptError, match=re.escape(str(own_toy_root / "toy_prompts.json"))):
+        sentences_of(toy, own_toy_root, NAMES, "llm")
+
+
+def test_a_class_without_sentences_is_an_error_that_lists_it(toy, toy_root):
+    with pytest.raises(PromptError, match="1 of 6 classes have no sentences: 'purple cow'"):
+        sentences_of(toy, toy_root, [*NAMES, "purple cow"], "llm")
+
+
+def test_without_its_alias_a_class_is_reported(own_toy_root):
+    path = own_toy_root / "toy.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    del manifest["prompts"]["llm"]["aliases"]
+    path.write_text(yaml.safe_dump(manifest))
+    with pytest.raises(PromptError, match="1 of 5 classes have no sentences: 'grey stone'"):
+        sentences_of(load_manifest(str(path)), own_toy_root, NAMES, "llm")
+
+
+def test_the_shapes_world_brings_its_own(tmp_path):
+    found = sentences_of(load_manifest("shapes"), tmp_path, CLASS_NAMES[:3], "sentences")
+    assert found == {name: shapes_sentences()[name] for name in CLASS_NAMES[:3]}
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(
+    ("dataset", "source", "classes", "sentences"),
+    [("caltech101", "cupl", 100, 3000), ("stanford_cars", "cupl", 196, 17640), ("eurosat", "sentences", 10, None)],
+)
+def test_public_files_resolve_for_every_class(dataset, source, classes, sentences, shared_data):
+    manifest = load_manifest(dataset)
+    names = read_split(manifest, shared_data).class_names
+    found = sentences_of(manifest, shared_data, names, source)
+    assert list(found) == names
+    assert len(found) == classes
+    assert all(found.values())
+    assert sentences in (None, sum(map(len, found.values())))
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("dataset", ["caltech101", "stanford_cars", "eurosat"])
+def test_class_names_and_counts_are_coops(dataset, shared_data):
+    split = read_split(load_manifest(dataset), shared_data)
+    assert split.class_names == (shared_data / "classnames" / f"{dataset}.txt").read_text().splitlines()
+    counts = load_manifest(dataset).counts
+    assert (counts.classes, counts.train, counts.val, counts.test) == (
+        len(split.class_names), len(split.train), len(split.val), len(split.test),
+    )  # fmt: skip
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize(("dataset", "count"), [("caltech101", 8), ("stanford_cars", 1)])
+def test_the_aliases_are_exactly_those_that_are_needed(dataset, count, shared_data):
+    manifest = load_manifest(dataset)
+    source, names = manifest.prompts["cupl"], read_split(manifest, shared_data).class_names
+    keys = read_sentences(shared_data / source.file)
+    aliased = sorted(source.aliases.values(), key=names.index)
+    assert len(aliased) == count
+    with pytest.raises(PromptError) as caught:
+        match_names(keys, names, {})
+    listed = ", ".join(map(repr, aliased))
+    assert str(caught.value).startswith(f"{count} of {len(names)} classes have no sentences: {listed}.")
+    for alias in source.aliases:
+        with pytest.raises(PromptError, match=re.escape(f"1 of {len(names)} classes have no sentences")):
+            match_names(keys, names, {key: name for key, name in source.aliases.items() if key != alias})
+
+
+@pytest.mark.shared_data
+def test_77_of_cupls_3000_caltech_sentences_exceed_the_small_clips_context(shared_data):
+    manifest = load_manifest("caltech101")
+    backbone = load_backbone(str(shared_data / "pretrained" / "small_clip.pt"))
+    found = sentences_of(manifest, shared_data, read_split(manifest, shared_data).class_names, "cupl")
+    counts = [backbone.token_count(text) for texts in found.values() for text in texts]
+    assert (len(counts), sum(count > 32 for count in counts)) == (3000, 77)
+    curation = curate(found, context_length=32, token_count=backbone.token_count, truncate=False)
+    kept = sum(map(len, curation.sentences.values()))
+    assert kept + curation.near_empty + curation.duplicates + curation.too_long == 3000
+    assert curation.too_long + curation.duplicates >= 77 >= curation.too_long

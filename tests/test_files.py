@@ -1,0 +1,105 @@
+import json
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from aape_lightning.files import atomic_path, cache_dir, default_workers, write_json, write_text
+
+
+def fail_halfway(path, error):
+    with atomic_path(path) as temporary:
+        temporary.write_text("ne")
+        raise error("halfway")
+
+
+def test_a_file_appears_whole_when_the_block_ends(tmp_path):
+    path = tmp_path / "a" / "b" / "result.txt"
+    with atomic_path(path) as temporary:
+        assert temporary.parent == path.parent
+        temporary.write_text("all of it")
+        assert not path.exists()
+    assert path.read_text() == "all of it"
+    assert [entry.name for entry in path.parent.iterdir()] == ["result.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(error, tmp_path):
+    path = tmp_path / "result.txt"
+    path.write_text("old")
+    with pytest.raises(error):
+        fail_halfway(path, error)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_block_that_fails_leaves_no_file_where_there_was_none(tmp_path):
+    with pytest.raises(ValueError, match="halfway"):
+        fail_halfway(tmp_path / "result.txt", ValueError)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_temporary_file_may_itself_be_replaced(tmp_path):
+    with atomic_path(tmp_path / "result.txt") as temporary:
+        (tmp_path / "other").write_text("new")
+        (tmp_path / "other").replace(temporary)
+    assert (tmp_path / "result.txt").read_text() == "new"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o027, 0o640), (0o077, 0o600)])
+def test_files_are_as_readable_as_the_user_wants_new_files_to_be(umask, mode, tmp_path):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "result.txt", "text")
+        assert os.umask(umask) == umask
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "result.txt").stat().st_mode) == mode
+
+
+def test_writers_of_one_file_never_mix(tmp_path):
+    texts = [letter * 20_000 for letter in "abcdefgh"]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda text: write_text(tmp_path / "result.txt", text), texts))
+    assert (tmp_path / "result.txt").read_text() in texts
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_text_is_utf8(tmp_path):
+    write_text(tmp_path / "text.txt", "p̄ → 树\n")
+    assert (tmp_path / "text.txt").read_bytes() == "p̄ → 树\n".encode()
+
+
+def test_json_is_sorted_readable_and_exact(tmp_path):
+    value = {"b": 0.1 + 0.2, "a": ["é", None, True], "c": {"z": 1, "y": 2}}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert json.loads(text) == value
+    assert text.endswith("}\n")
+    assert "é" in text
+    assert [line.strip()[1] for line in text.splitlines() if line.startswith('  "')] == ["a", "b", "c"]
+
+
+def test_json_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "a.json", {"a": object()})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_cache_lies_where_the_variable_says(monkeypatch, tmp_path):
+    monkeypatch.setenv("AAPE_CACHE", str(tmp_path / "mine"))
+    assert cache_dir() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("value", [None, ""])
+def test_the_cache_lies_in_the_home_otherwise(value, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("AAPE_CACHE") if value is None else monkeypatch.setenv("AAPE_CACHE", value)
+    assert cache_dir() == Path(tmp_path) / ".cache" / "aape"
+
+
+@pytest.mark.parametrize(("cores", "workers"), [(None, 1), (1, 1), (3, 3), (8, 8), (64, 8)])
+def test_one_worker_a_core_and_at_most_eight(cores, workers, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    assert default_workers() == workers
