@@ -5,6 +5,7 @@ import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.backbones.load import SHIPPED
 from aape_lightning.data.shapes import RARE_WORDS, open_shapes_image, sentence_truth, shapes_sentences, shapes_split
+from aape_lightning.data.shapes.sentences import KIND_SHARES
 
 SPLIT = shapes_split()
 RARE = torch.tensor([bool(RARE_WORDS & set(name.split())) for name in SPLIT.class_names])
@@ -51,11 +52,15 @@ def test_zero_shot_understands_names_and_leaves_room(backbone, pictures):
     names = backbone.encode_text(backbone.tokenize([f"a photo of a {name}." for name in SPLIT.class_names]))
     accuracy = accuracies(pictures, names)
     assert 0.4 < accuracy["all"] < 0.8
-    assert accuracy["base"] == pytest.approx(accuracy["new"], abs=0.12)
-    assert 10 / 80 < accuracy["rare"] < accuracy["common"] - 0.1
+    assert 20 / 80 < accuracy["rare"] < accuracy["common"] - 0.05
 
 
 def test_sentences_help_where_names_are_rare(backbone, pictures):
     names = backbone.encode_text(backbone.tokenize([f"a photo of a {name}." for name in SPLIT.class_names]))
     faithful = by_sentences(backbone, {"faithful"})
-    assert accuracies(pictures, faithful)["rare"] > accuracies(pictures, names)["rare"] + 0.05
+    assert accuracies(pictures, faithful)["rare"] > accuracies(pictures, names)["rare"] + 0.15
+
+
+def test_noise_among_the_sentences_costs(backbone, pictures):
+    faithful, every = (by_sentences(backbone, kinds) for kinds in ({"faithful"}, set(KIND_SHARES)))
+    assert accuracies(pictures, every)["rare"] < accuracies(pictures, faithful)["rare"] - 0.03
