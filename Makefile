@@ -9,7 +9,7 @@ ARGS ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
-DEMO_METHODS := zero-shot prompt-mean aape aape-no-distill aape-literal aape-literal-no-distill
+DEMO_METHODS := zero-shot prompt-mean aape aape-no-distill aape-literal aape-literal-no-distill aape-names
 METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 

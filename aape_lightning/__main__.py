@@ -1,6 +1,7 @@
 """`aape`: the one door. Heavy libraries are imported once the command is known, so that help is quick."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,6 +25,8 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 an error that a user can mend (one screen, no traceback), 2 wrong usage.
     """
     args = list(sys.argv[1:] if args is None else args)
+    # OpenMP's threads spin while they wait for one another. Beside any other load that made small steps 20 times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         if args and args[0] in _TRAINER_COMMANDS:
             from aape_lightning.cli import main as trainer_main

@@ -21,7 +21,7 @@ import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these five let recipes name classes by their short names
 from aape_lightning.arguments import expand_recipes
 from aape_lightning.callbacks import PredictionWriter, RunFiles
-from aape_lightning.errors import CheckpointError, RecipeError
+from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
 from aape_lightning.messages import quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, now, versions
 from aape_lightning.protocols.results import Result
@@ -174,8 +174,21 @@ def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
     quiet_known_messages()
     try:
         return AAPECLI(args, **kwargs)
-    except ArgumentError as error:
-        raise RecipeError(f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME") from error
+    except (ArgumentError, ValueError) as error:
+        # jsonargparse wraps what a constructor raises in errors of its own.
+        if mendable := _mendable_cause(error):
+            raise mendable from error
+        if isinstance(error, ArgumentError):
+            raise RecipeError(
+                f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME"
+            ) from error
+        raise
+
+
+def _mendable_cause(error: BaseException | None) -> AAPEError | None:
+    while error is not None and not isinstance(error, AAPEError):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def main(args: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ templates (ensemble), or the sentences (prompt-mean, CuPL's rule).
 from jaxtyping import Float
 from torch import Tensor
 
+from aape_lightning.errors import BatchError
 from aape_lightning.tasks.evaluation import ClassifierEvaluation
 
 __all__ = ["ZeroShotTask"]
@@ -18,8 +19,18 @@ class ZeroShotTask(ClassifierEvaluation):
     training_free = True
 
     def setup(self, stage: str) -> None:
-        """Take tau from the DataModule's backbone."""
-        self.logit_scale: float = self.trainer.datamodule.backbone.logit_scale  # type: ignore[attr-defined]
+        """Take tau from the DataModule's backbone.
+
+        Raises:
+            BatchError: If there is no DataModule.
+        """
+        backbone = getattr(getattr(self.trainer, "datamodule", None), "backbone", None)
+        if backbone is None:
+            raise BatchError(
+                "ZeroShotTask takes the temperature from its DataModule, and there is none. Pass one: "
+                "Trainer.test(task, datamodule=ClassificationDataModule(...))."
+            )
+        self.logit_scale: float = backbone.logit_scale
 
     def forward(
         self, image_embedding: Float[Tensor, "b d"], class_embeddings: Float[Tensor, "c d"]

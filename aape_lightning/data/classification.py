@@ -15,7 +15,7 @@ from aape_lightning.batch import ClassificationBatch, ImageBatch
 from aape_lightning.data.class_text import ClassText, load_sentences
 from aape_lightning.data.draws import draw
 from aape_lightning.data.features import FeatureStore, Views
-from aape_lightning.data.loading import Images, Positions, collate_positions
+from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.readers import file_size, image_opener, read_split
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
@@ -221,7 +221,14 @@ class ClassificationDataModule(LightningDataModule):
             augmentation(self.backbone) if augmented else self.backbone.transform,
             seed=self.hparams["seed"] if augmented else None,
         )
-        return DataLoader(images, batch_size=batch_size, sampler=sampler, num_workers=self.workers, pin_memory=True)
+        return ImageLoader(
+            images,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=collate_images,
+            pin_memory=self.device.type == "cuda",
+        )
 
     # ---- pairing on the device -----------------------------------------------------------------------------------
 

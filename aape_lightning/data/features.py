@@ -1,9 +1,9 @@
 """The feature store: image embeddings computed once, kept on disk, opened memory-mapped.
 
 A store is a folder with `embeddings.npy` (M, V, D) and `store.json`. It is keyed by everything that its numbers depend
-on: the backbone's weights, the transform, the views, the dtype, and the list of files with their sizes. It is built
-under another name, chunk by chunk with its progress written down, and renamed when it is whole; an interrupted build
-goes on.
+on: the backbone's weights, the transform, the views, the dtype, and the list of files with their sizes. The files'
+times do not count, so copies of a dataset share a store. It is built under another name, chunk by chunk with its
+progress written down, and renamed when it is whole; an interrupted build goes on.
 """
 
 import hashlib
@@ -20,11 +20,12 @@ from filelock import FileLock
 from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, default_collate
+from torch.utils.data import Subset
 
 from aape_lightning.backbones import Backbone
-from aape_lightning.data.transforms import augmentation, seeded
-from aape_lightning.errors import DataError, ImageError
+from aape_lightning.data.loading import ImageDataset, ImageLoader, collate_images
+from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
+from aape_lightning.errors import DataError
 from aape_lightning.files import write_json
 from aape_lightning.progress import progress
 
@@ -41,20 +42,29 @@ class Views:
 
     Attributes:
         kind: `centre` is the backbone's own transform; `augmented` are random crops and flips.
-        count: Views an image.
+        count: Views an image; an image has one centre view.
         seed: Seed of the augmentation.
+
+    Raises:
+        DataError: If an image cannot have that many views.
     """
 
     kind: Literal["centre", "augmented"] = "centre"
     count: int = 1
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse a number of views that there cannot be."""
+        if self.count < 1 or (self.kind == "centre" and self.count > 1):
+            legal = "1" if self.kind == "centre" else "1 or more"
+            raise DataError(
+                f"{self.count} {self.kind} views an image were asked for; it must be {legal}. Augmented views are set "
+                "with --data.views, and 0 there means the centre view."
+            )
 
-class _ImageViews(Dataset[Tensor | ImageError]):
-    """The stored views (V, 3, H, W) of each image, or why there are none.
 
-    The error is returned: raised in a worker process, it would reach the user wrapped in that process's traceback.
-    """
+class _ImageViews(ImageDataset):
+    """The stored views (V, 3, H, W) of each image."""
 
     def __init__(self, paths: Sequence[str], opener: Callable[[str], Image], backbone: Backbone, views: Views) -> None:
         self.paths = paths
@@ -65,23 +75,15 @@ class _ImageViews(Dataset[Tensor | ImageError]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, row: int) -> Tensor | ImageError:
-        path = self.paths[row]
-        try:
-            image = self.opener(path)
-        except ImageError as error:
-            return error
+    def load(self, key: int) -> Tensor:
+        """The views of the image in a row."""
+        path = self.paths[key]
+        image = self.opener(path)
         if self.views.kind == "centre":
             return self.transform(image)[None]
         return torch.stack(
             [seeded(self.transform, image, f"{path} {view} {self.views.seed}") for view in range(self.views.count)]
         )
-
-
-def _collate(images: list[Tensor | ImageError]) -> Tensor | ImageError:
-    """The batch (B, V, 3, H, W), or the first error in it."""
-    errors = [image for image in images if isinstance(image, ImageError)]
-    return errors[0] if errors else default_collate(images)
 
 
 class FeatureStore:
@@ -113,6 +115,7 @@ class FeatureStore:
         self.description = {
             "backbone": backbone.fingerprint,
             "input_size": backbone.input_size,
+            "transform": TRANSFORM_VERSION,
             "views": asdict(views),
             "dtype": _DTYPE,
             "files": hashlib.sha256(json.dumps([[path, file_size(path)] for path in paths]).encode()).hexdigest(),
@@ -170,19 +173,17 @@ class FeatureStore:
             shape=self.shape,
         )
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
-        loader = DataLoader(
-            torch.utils.data.Subset(images, range(rows_done, len(images))),
+        loader = ImageLoader(
+            Subset(images, range(rows_done, len(images))),
             batch_size=max(1, _IMAGES_PER_PASS // self.views.count),
             num_workers=workers if len(images) - rows_done >= _ROWS_PER_CHUNK else 0,
-            collate_fn=_collate,
+            collate_fn=collate_images,
         )
         self.backbone.to(device)
         noted = rows_done
         with progress() as bar:
             task = bar.add_task("encoding images", total=len(images), completed=rows_done)
             for batch in loader:
-                if isinstance(batch, ImageError):
-                    raise batch
                 encoded = self.backbone.encode_image(batch.flatten(0, 1).to(device))
                 embeddings[rows_done : rows_done + len(batch)] = encoded.view(*batch.shape[:2], -1).cpu().numpy()
                 rows_done += len(batch)

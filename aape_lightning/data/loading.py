@@ -1,17 +1,18 @@
 """What the loaders of a DataModule yield: positions of images, or the images themselves, transformed by workers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from aape_lightning.batch import ImageBatch
 from aape_lightning.data.transforms import seeded
+from aape_lightning.errors import ImageError
 
-__all__ = ["Images", "Positions", "collate_positions"]
+__all__ = ["ImageDataset", "ImageLoader", "Images", "Positions", "collate_images", "collate_positions"]
 
 Key = tuple[int, int]  # epoch and position, as the samplers yield them
 
@@ -28,7 +29,43 @@ def collate_positions(keys: Sequence[Key]) -> ImageBatch:
     return {"index": torch.tensor([position for _, position in keys])}
 
 
-class Images(Dataset[dict[str, Any]]):
+class ImageDataset(Dataset[Any]):
+    """A dataset whose images may be missing or damaged; subclasses give `load`.
+
+    An `ImageError` becomes the item, and `ImageLoader` raises it in the main process: raised in a worker, it would
+    reach the user wrapped in that process's traceback.
+    """
+
+    def load(self, key: Any) -> Any:  # noqa: ANN401 - each dataset has keys and items of its own
+        """The item of a key; may raise `ImageError`."""
+        raise NotImplementedError
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401
+        try:
+            return self.load(key)
+        except ImageError as error:
+            return error
+
+
+def collate_images(items: list[Any]) -> Any:  # noqa: ANN401
+    """The batch of an `ImageDataset`'s items, or the first error among them."""
+    return next((item for item in items if isinstance(item, ImageError)), None) or default_collate(items)
+
+
+class ImageLoader(DataLoader[Any]):
+    """Loads an `ImageDataset`, with `collate_images`; its iterator raises the `ImageError` that a worker met.
+
+    There is no constructor of its own, since Lightning makes loaders anew from their attributes.
+    """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        for batch in super().__iter__():
+            if isinstance(batch, ImageError):
+                raise batch
+            yield batch
+
+
+class Images(ImageDataset):
     """Transformed images by (epoch, position).
 
     Args:
@@ -50,7 +87,8 @@ class Images(Dataset[dict[str, Any]]):
         self.transform = transform
         self.seed = seed
 
-    def __getitem__(self, key: Key) -> dict[str, Any]:
+    def load(self, key: Key) -> dict[str, Any]:
+        """The image at a position, as an epoch sees it."""
         epoch, position = key
         path = self.paths[position]
         image = self.opener(path)

@@ -10,7 +10,12 @@ from torchvision import transforms as T
 
 from aape_lightning.backbones import Backbone
 
-__all__ = ["augmentation", "seeded"]
+__all__ = ["TRANSFORM_VERSION", "augmentation", "seeded"]
+
+# Raise it whenever the same image file gives other pixels to the image tower than before: a change of `augmentation`,
+# `seeded`, a backbone's own transform, the decoding of images, or the renderer of the shapes world. Feature stores are
+# keyed by it, so that those of the old pixels are left alone and new ones are built.
+TRANSFORM_VERSION = 1
 
 Transform = Callable[[Image], Tensor]
 

@@ -33,7 +33,10 @@ def prompt_mean(prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> F
 
 
 class Aggregator(nn.Module):
-    """Condenses sentences into a summary: unit norm, whatever the order and the padding of the sentences."""
+    """Condenses sentences into a summary: unit norm, whatever the order and the padding of the sentences.
+
+    Embeddings of another dtype are taken in the parameters' own: under `bf16-true` they come in float32.
+    """
 
     def forward(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
@@ -68,7 +71,7 @@ class AttentionAggregator(Aggregator):
     def __init__(self, embed_dim: int, *, query: Query = "image") -> None:
         super().__init__()
         self.query = query
-        self.heads = math.gcd(embed_dim, max(1, embed_dim // 64))  # 64 wide, where the width divides into such
+        self.heads = math.gcd(embed_dim, max(1, embed_dim // 64))  # 64 wide wherever d allows
         self.query_norm = nn.LayerNorm(embed_dim)
         self.query_projection = nn.Linear(embed_dim, embed_dim, bias=False)
         self.key_projection = nn.Linear(embed_dim, embed_dim, bias=False)
@@ -84,9 +87,7 @@ class AttentionAggregator(Aggregator):
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
         """The summary p^a of each image's sentences."""
-        tokens = prompts * prompts.shape[-1] ** 0.5  # components of order 1, as a transformer's layers expect
-        mean = prompt_mean(tokens, mask) * tokens.shape[-1] ** 0.5
-        attention = self._attention(tokens, mask, mean, image_embedding)
+        tokens, mean, attention = self._attend(prompts, mask, image_embedding)
         blended = torch.einsum("bkn,bnd->bkd", attention, tokens)
         values = self._by_head(self.value_projection.weight)
         attended = mean + self.output_projection(torch.einsum("bkd,khd->bkh", blended, values).flatten(1))
@@ -96,23 +97,19 @@ class AttentionAggregator(Aggregator):
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b n"]:
         """Share of attention that each sentence receives, averaged over heads; sums to 1 over the sentences."""
-        tokens = prompts * prompts.shape[-1] ** 0.5
-        mean = prompt_mean(tokens, mask) * tokens.shape[-1] ** 0.5
-        return self._attention(tokens, mask, mean, image_embedding).mean(1)
+        return self._attend(prompts, mask, image_embedding)[2].mean(1)
 
-    def _attention(
-        self,
-        tokens: Float[Tensor, "b n d"],
-        mask: Bool[Tensor, "b n"],
-        mean: Float[Tensor, "b d"],
-        image_embedding: Float[Tensor, "b d"],
-    ) -> Float[Tensor, "b k n"]:
-        asked = mean if self.query == "mean" else mean + image_embedding * mean.shape[-1] ** 0.5
+    def _attend(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b d"], Float[Tensor, "b k n"]]:
+        """The sentences and their mean, with components of order 1 as a layer expects them, and the attention."""
+        scale, dtype = prompts.shape[-1] ** 0.5, self.query_projection.weight.dtype
+        tokens, mean = prompts.to(dtype) * scale, prompt_mean(prompts, mask).to(dtype) * scale
+        asked = mean if self.query == "mean" else mean + image_embedding.to(dtype) * scale
         queries = self.query_projection(self.query_norm(asked)).unflatten(-1, (self.heads, -1))
         folded = torch.einsum("bkh,khd->bkd", queries, self._by_head(self.key_projection.weight))
         scores = torch.einsum("bkd,bnd->bkn", folded, tokens) * queries.shape[-1] ** -0.5
-        shares: Tensor = scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
-        return shares
+        return tokens, mean, scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
 
     def _by_head(self, weight: Float[Tensor, "d e"]) -> Float[Tensor, "k h e"]:
         return torch.unflatten(weight, 0, (self.heads, -1))
@@ -135,7 +132,7 @@ class MLPAggregator(Aggregator):
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
         """The summary p^a of each image's sentences."""
-        mean = prompt_mean(prompts, mask)
+        mean = prompt_mean(prompts, mask).to(self.alpha.dtype)
         return F.normalize(self.alpha * self.mlp(mean) + (1 - self.alpha) * mean, dim=-1)
 
 

@@ -22,5 +22,6 @@ class Generator(nn.Module):
         self.outer = nn.Linear(bottleneck_width(embed_dim), embed_dim)
 
     def forward(self, image_embedding: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
-        """AAPE h(x), unit norm, of unit-norm image embeddings."""
-        return F.normalize(self.outer(self.inner(image_embedding).relu()), dim=-1)
+        """AAPE h(x), unit norm and in the parameters' dtype, of unit-norm image embeddings."""
+        hidden = self.inner(image_embedding.to(self.inner.weight.dtype)).relu()
+        return F.normalize(self.outer(hidden), dim=-1)

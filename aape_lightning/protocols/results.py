@@ -1,10 +1,11 @@
 """`result.json`: everything that one run of a protocol measured, and what it takes to make it again."""
 
 import dataclasses
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
@@ -35,6 +36,8 @@ class Result:
         created: Time of writing, ISO 8601, UTC.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
     protocol: str
     recipe: str
     dataset: str
@@ -61,13 +64,14 @@ class Result:
         """Read one `result.json`.
 
         Raises:
-            ResultError: If the file is not JSON or not of this form.
+            ResultError: If the file is not JSON, or a field is missing, unknown or of another type.
         """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)
+        except ValidationError as error:
+            faults = [": ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors()]
             raise ResultError(
-                f"{str(path)!r} is not a result file ({error}). Remove it and run the protocol again."
+                f"{str(path)!r} is not a result file ({'; '.join(faults)}). Remove it and run the protocol again."
             ) from error
 
 

@@ -26,8 +26,9 @@ __all__ = ["AAPETask", "Stage"]
 
 Stage = Literal["aggregator", "generator", "joint"]
 
-
 TERM_SIGNS = {"reward": -1.0}  # the reward is maximised, every other term minimised
+_INSTANTIATOR = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}  # reads `_class_path` when loading
+_NOT_RESUMABLE = "aape.ckpt holds neither aggregator nor optimizer and is not trained further; resume from last.ckpt."
 
 
 class AAPETask(LightningModule):
@@ -45,6 +46,7 @@ class AAPETask(LightningModule):
         self.aggregator: Aggregator | None = None
         self.stage: Stage = "aggregator"
         self.means = EpochMeans()
+        self._build_seed = int(torch.randint(2**62, ()))
 
     # ---- building ------------------------------------------------------------------------------------------------
 
@@ -57,12 +59,18 @@ class AAPETask(LightningModule):
         return {}
 
     def build_if_known(self) -> None:
-        """Build the modules as soon as the backbone is known: at once when a checkpoint is loaded."""
+        """Build the modules as soon as the backbone is known: at once when a checkpoint is loaded.
+
+        They start from a seed that was drawn with the task: what the DataModule draws from the global generator until
+        then depends on which caches exist, and must not reach the weights.
+        """
         if self.hparams["backbone_spec"] is not None:
-            self.build_modules(self.hparams["backbone_spec"])
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(self._build_seed)
+                self.build_modules(self.hparams["backbone_spec"])
 
     def setup(self, stage: str) -> None:
-        """Learn the backbone from the DataModule, or check that it is the one that this task was trained on.
+        """Learn the backbone from the DataModule, or check that it is the one trained on; choose the first stage.
 
         Raises:
             BatchError: If there is neither a DataModule nor a recorded backbone.
@@ -75,15 +83,13 @@ class AAPETask(LightningModule):
                 f"{type(self).__name__} learns the backbone from its DataModule, and there is none. Pass one: "
                 "Trainer.fit(task, datamodule=ClassificationDataModule(...))."
             )
-        if backbone is not None and recorded is not None and backbone.fingerprint != recorded["fingerprint"]:
-            raise BackboneMismatchError(
-                f"The checkpoint was trained on backbone {recorded['name']!r} (width {recorded['embed_dim']}, weights "
-                f"{recorded['fingerprint'][:12]}); the data use {backbone.name!r} (width {backbone.embed_dim}, weights "
-                f"{backbone.fingerprint[:12]}). Use the first with --data.backbone, or train anew."
-            )
+        if backbone is not None and recorded is not None:
+            _refuse_another(recorded, backbone.spec)
         if recorded is None and backbone is not None:
             self.hparams["backbone_spec"] = dict(backbone.spec)
             self.build_if_known()
+        if stage == "fit":
+            self._enter_stage(self.stage_at(0))  # before a strategy wraps the model; a resumed run then enters its own
 
     # ---- stages --------------------------------------------------------------------------------------------------
 
@@ -95,8 +101,11 @@ class AAPETask(LightningModule):
     @property
     def aggregator_epochs(self) -> int:
         """Epochs that the first stage takes: none where the aggregator is absent or has nothing to learn."""
-        learns = self.aggregator is not None and any(True for _ in self.aggregator.parameters())
-        return self.first_stage_epochs if learns and self.uses_summaries else 0
+        return self.first_stage_epochs if self._aggregator_learns and self.uses_summaries else 0
+
+    @property
+    def _aggregator_learns(self) -> bool:
+        return self.aggregator is not None and any(True for _ in self.aggregator.parameters())
 
     @property
     def epochs(self) -> int:
@@ -132,27 +141,30 @@ class AAPETask(LightningModule):
         for module in self.stage_modules():
             module.requires_grad_(True)
 
-    def configure_model(self) -> None:
-        """Choose the first stage before a strategy wraps the model; a resumed run then enters its own."""
-        if self.trainer.training:
-            self._enter_stage(self.stage_at(0))
-
     def on_fit_start(self) -> None:
-        """Refuse what cannot train.
-
-        Raises:
-            CheckpointError: If the aggregator is needed and the checkpoint left it out, as `aape.ckpt` does.
-            RecipeError: If the first stage leaves no epoch for the second.
-        """
+        """Forget what an earlier fit in this process has computed."""
         self._summarized = False
+
+    def _check_can_train(self) -> None:
         if self.uses_summaries and self.aggregator is None:
-            raise CheckpointError("aape.ckpt holds no aggregator and cannot be trained further; resume from last.ckpt.")
-        if self.first_stage_epochs and 0 < (self.trainer.max_epochs or 0) <= self.first_stage_epochs:
+            raise CheckpointError(_NOT_RESUMABLE)
+        if (self.trainer.max_epochs or 0) < 0:
+            raise RecipeError(
+                f"trainer.max_epochs is {self.trainer.max_epochs}: the schedule is counted in epochs, so set "
+                "--trainer.max_epochs (and not --trainer.max_steps alone)."
+            )
+        dry_run = self.trainer.fast_dev_run  # type: ignore[attr-defined]
+        if not dry_run and self.first_stage_epochs and 0 < (self.trainer.max_epochs or 0) <= self.first_stage_epochs:
             raise RecipeError(
                 f"aggregator_epochs is {self.first_stage_epochs} and trainer.max_epochs {self.trainer.max_epochs}: no "
                 "epoch is left for the generator. max_epochs counts both stages; raise it, or lower "
                 "--model.aggregator_epochs."
             )
+
+    def on_train_start(self) -> None:
+        """Leave a run that is resumed though it was finished: without a first stage it ends before `max_epochs`."""
+        if 0 < self.epochs <= self.current_epoch:
+            self.trainer.should_stop = True
 
     def on_train_epoch_start(self) -> None:
         """Move to the second stage when its first epoch begins; compute the summaries where a run begins in it."""
@@ -177,7 +189,7 @@ class AAPETask(LightningModule):
         summary = self.summary(batch) if self.uses_summaries else None
         terms = {}
         if self.stage != "generator" and summary is not None:
-            terms["reward"] = clip_reward(self.cast(batch["image_embedding"]), summary)
+            terms["reward"] = clip_reward(batch["image_embedding"], summary)
         if self.stage != "aggregator":
             terms |= self.generator_terms(batch, summary)
         loss = torch.stack([TERM_SIGNS.get(name, 1.0) * self.weight(name) * term for name, term in terms.items()]).sum()
@@ -194,12 +206,7 @@ class AAPETask(LightningModule):
             return batch["summary"]
         require(batch, "prompts", "prompt_mask")
         assert self.aggregator is not None
-        prompts, image_embedding = self.cast(batch["prompts"]), self.cast(batch["image_embedding"])
-        return cast(Tensor, self.aggregator(prompts, batch["prompt_mask"], image_embedding))
-
-    def cast(self, embeddings: Tensor) -> Tensor:
-        """Embeddings in the parameters' dtype; under `bf16-true` batches are float32 and parameters are not."""
-        return embeddings.to(self.dtype) if isinstance(self.dtype, torch.dtype) else embeddings
+        return cast(Tensor, self.aggregator(batch["prompts"], batch["prompt_mask"], batch["image_embedding"]))
 
     def on_train_epoch_end(self) -> None:
         """Log the means of the epoch's terms (once an epoch: no step waits for the device); end a shorter run."""
@@ -211,7 +218,13 @@ class AAPETask(LightningModule):
     # ---- optimizer -----------------------------------------------------------------------------------------------
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """AdamW over the current stage's parameters, its learning rate falling to zero as a cosine over the stage."""
+        """AdamW over the current stage's parameters, its learning rate falling to zero as a cosine over the stage.
+
+        Raises:
+            CheckpointError: If the aggregator is needed and the checkpoint left it out, as `aape.ckpt` does.
+            RecipeError: If the number of epochs is not set, or the first stage leaves none for the second.
+        """
+        self._check_can_train()
         first = self.stage == "aggregator"
         optimizer = torch.optim.AdamW(
             [parameter for parameter in self.parameters() if parameter.requires_grad],
@@ -229,20 +242,45 @@ class AAPETask(LightningModule):
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Record the stage, whose optimizer the checkpoint holds."""
+        """Record the stage, whose optimizer the checkpoint holds, and the class, as the command line would."""
         checkpoint["stage"] = self.stage
+        module, name = type(self).__module__, type(self).__qualname__
+        if module != "__main__" and "." not in name:  # a class of a script or of a function is found by no path
+            checkpoint["hyper_parameters"] |= _INSTANTIATOR | {"_class_path": f"{module}.{name}"}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Enter the recorded stage before its optimizer is restored."""
+        """Enter the recorded stage before its optimizer is restored.
+
+        Raises:
+            BackboneMismatchError: If the checkpoint was trained on another backbone than this task's.
+            CheckpointError: If a run is to be resumed from a checkpoint without the run's state, as `aape.ckpt` is.
+        """
+        if self._trainer is not None and self._trainer.training and "optimizer_states" not in checkpoint:
+            raise CheckpointError(_NOT_RESUMABLE)
+        recorded = checkpoint.get("hyper_parameters", {}).get("backbone_spec")
+        if recorded is not None and self.hparams["backbone_spec"] is not None:
+            _refuse_another(recorded, self.hparams["backbone_spec"])
         if "stage" in checkpoint:
             self._enter_stage(checkpoint["stage"])
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:  # noqa: ANN401
-        """Load weights; a checkpoint without an aggregator (`aape.ckpt`) gives a task without one."""
-        if not any(name.startswith("aggregator.") for name in state_dict):
+        """Load weights; a checkpoint that leaves the aggregator's out (`aape.ckpt`) gives a task without one."""
+        if self._aggregator_learns and not any(name.startswith("aggregator.") for name in state_dict):
             self.drop_aggregator()
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
     def drop_aggregator(self) -> None:
         """Forget the aggregator: nothing at test time uses it, and an untrained one must not linger."""
         self.aggregator = None
+
+
+def _refuse_another(trained_on: BackboneSpec, used: BackboneSpec) -> None:
+    if trained_on["fingerprint"] != used["fingerprint"]:
+        raise BackboneMismatchError(
+            f"The checkpoint was trained on backbone {_told(trained_on)}; the data use {_told(used)}. Use the first "
+            "with --data.backbone, or train anew."
+        )
+
+
+def _told(spec: BackboneSpec) -> str:
+    return f"{spec['name']!r} (width {spec['embed_dim']}, weights {spec['fingerprint'][:12]})"

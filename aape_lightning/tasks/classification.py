@@ -31,7 +31,7 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         schedule: `staged` (aggregator first) or `joint`.
         aggregator_epochs: Epochs of the first stage; the rest of `trainer.max_epochs` is the second's.
         aggregator_lr: Learning rate of the first stage.
-        lr: Learning rate of the second stage, and of a joint run.
+        lr: Learning rate of the second stage, and of a joint run; more of it gains base classes and loses new ones.
         weight_decay: AdamW's, in both stages.
         backbone_spec: The backbone trained on; recorded by the first fit, not for users to set.
     """
@@ -46,7 +46,7 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         schedule: Literal["staged", "joint"] = "staged",
         aggregator_epochs: int = 20,
         aggregator_lr: float = 1e-3,
-        lr: float = 1e-3,
+        lr: float = 1e-4,
         weight_decay: float = 0.01,
         backbone_spec: dict[str, Any] | None = None,
     ) -> None:
@@ -72,13 +72,13 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         self, image_embedding: Float[Tensor, "b d"], class_embeddings: Float[Tensor, "c d"]
     ) -> Float[Tensor, "b c"]:
         """Logits cos(x, w_c(x)) / tau of unit-norm image embeddings over any list of classes."""
-        return self.logits(image_embedding, class_embeddings, self.generator(self.cast(image_embedding)))
+        return self.logits(image_embedding, class_embeddings, self.generator(image_embedding))
 
     def logits(
         self, image_embedding: Float[Tensor, "b d"], class_embeddings: Float[Tensor, "c d"], aape: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b c"]:
         """Logits given AAPE h(x)."""
-        cosines = self.projection(self.cast(image_embedding), self.cast(class_embeddings), aape)
+        cosines = self.projection(image_embedding, class_embeddings, aape)
         return cast(Tensor, cosines * self.logit_scale)
 
     def weight(self, term: str) -> float:
@@ -88,7 +88,7 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
     def generator_terms(self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None) -> dict[str, Float[Tensor, ""]]:
         """The two terms of Eq. 4."""
         labelled = cast(ClassificationBatch, require(batch, "label", "class_embeddings"))
-        aape = self.generator(self.cast(labelled["image_embedding"]))
+        aape = self.generator(labelled["image_embedding"])
         logits = self.logits(labelled["image_embedding"], labelled["class_embeddings"], aape)
         terms = {"cross_entropy": F.cross_entropy(logits.float(), labelled["label"])}
         return terms if summary is None else terms | {"distillation": distillation_loss(aape, summary)}

@@ -10,6 +10,7 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from aape_lightning.batch import ClassificationBatch, require
+from aape_lightning.errors import BatchError
 
 __all__ = ["ClassifierEvaluation", "Predictions"]
 
@@ -33,15 +34,29 @@ class ClassifierEvaluation(LightningModule):
     """
 
     def on_validation_start(self) -> None:
-        """Count over the DataModule's classes."""
+        """Count over the DataModule's classes.
+
+        Raises:
+            BatchError: If there is no DataModule.
+        """
         self.validation_metrics = self._metrics("val/")
 
     def on_test_start(self) -> None:
-        """Count over the DataModule's classes."""
+        """Count over the DataModule's classes.
+
+        Raises:
+            BatchError: If there is no DataModule.
+        """
         self.test_metrics = self._metrics("test/")
 
     def _metrics(self, prefix: str) -> MetricCollection:
-        classes = len(self.trainer.datamodule.class_names)  # type: ignore[attr-defined]
+        names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
+        if names is None:
+            raise BatchError(
+                f"{type(self).__name__} learns the classes from its DataModule, and there is none. Pass one: "
+                "Trainer.test(task, datamodule=ClassificationDataModule(...))."
+            )
+        classes = len(names)
         metrics = {
             "accuracy": MulticlassAccuracy(classes, average="micro"),
             "mean_class_accuracy": MulticlassAccuracy(classes, average="macro"),

@@ -51,7 +51,7 @@ class GeneratorTask(AAPETask):
 
     def forward(self, image_embedding: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         """AAPE h(x) of unit-norm image embeddings."""
-        return cast(Tensor, self.generator(self.cast(image_embedding)))
+        return cast(Tensor, self.generator(image_embedding))
 
     def generator_terms(self, batch: PromptBatch, summary: Float[Tensor, "b d"] | None) -> dict[str, Float[Tensor, ""]]:
         """L_distill."""

@@ -1,4 +1,5 @@
 import json
+import os
 import re
 import subprocess
 import sys
@@ -149,7 +150,23 @@ def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_c
 def test_the_key_depends_on_nothing_else(store, own_toy_root, tiny_clip, tmp_path):
     copy = tmp_path / "copy.pt"
     copy.write_bytes(tiny_clip.read_bytes())
+    for image in (own_toy_root / "toy" / "images").rglob("*.png"):
+        os.utime(image, (1, 1))  # a copy of a dataset has other times
     assert store(root=own_toy_root, backbone=load_backbone(str(copy))).folder == store().folder
+
+
+def test_another_version_of_the_transforms_has_another_store(store, monkeypatch):
+    before = store().folder
+    monkeypatch.setattr(features, "TRANSFORM_VERSION", features.TRANSFORM_VERSION + 1)
+    assert store().folder != before
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "legal"), [("centre", 2, "1"), ("centre", 0, "1"), ("augmented", 0, "1 or more")]
+)
+def test_a_number_of_views_that_cannot_be_is_an_error_that_says_what_may(kind, count, legal):
+    with pytest.raises(DataError, match=rf"^{count} {kind} views an image were asked for; it must be {legal}\."):
+        Views(kind, count)
 
 
 @pytest.mark.parametrize("views", VIEWS)

@@ -82,12 +82,13 @@ def test_a_dry_run_writes_nothing(tmp_path):
 def test_training_lowers_the_loss():
     seed_everything(1)
     task = ContrastiveTask(**TINY)
-    batch = next(iter(data(batch_size=16).train_dataloader()))
+    batch = next(iter(data().train_dataloader()))
     batch = data().on_after_batch_transfer(batch, 0)
     task.log = lambda *args, **kwargs: None
-    optimizer = torch.optim.AdamW(task.parameters(), lr=3e-3)
+    task.model.token_embedding.requires_grad_(False)  # most of the parameters, and most of a step's time
+    optimizer = torch.optim.AdamW([parameter for parameter in task.parameters() if parameter.requires_grad], lr=3e-3)
     losses = []
-    for _ in range(25):
+    for _ in range(10):
         loss = task.training_step(batch, 0)
         optimizer.zero_grad()
         loss.backward()
