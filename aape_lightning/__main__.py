@@ -25,7 +25,7 @@ def main(args: Sequence[str] | None = None) -> int:
         The exit code: 0 done, 1 an error that a user can mend (one screen, no traceback), 2 wrong usage.
     """
     args = list(sys.argv[1:] if args is None else args)
-    # OpenMP's threads spin while they wait for one another. Beside any other load that made small steps 20 times slower.
+    # OpenMP's threads spin while they wait for one another: beside any other load, small steps took 20 times as long.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         if args and args[0] in _TRAINER_COMMANDS:

@@ -4,7 +4,8 @@ from typing import Any, Literal
 
 from aape_lightning.backbones import BackboneSpec
 from aape_lightning.modules import build_aggregator
-from aape_lightning.tasks.base import AAPETask, Stage
+from aape_lightning.tasks.base import AAPETask
+from aape_lightning.tasks.plan import Plan
 
 __all__ = ["AggregatorTask"]
 
@@ -38,20 +39,6 @@ class AggregatorTask(AAPETask):
         self.aggregator = build_aggregator(self.hparams["aggregator"], spec["embed_dim"], query=self.hparams["query"])
 
     @property
-    def aggregator_epochs(self) -> int:
-        """All of them."""
-        return self.trainer.max_epochs or 0
-
-    @property
-    def first_stage_epochs(self) -> int:
-        """None that a second stage would follow."""
-        return 0
-
-    @property
-    def epochs(self) -> int:
-        """All of them."""
-        return self.aggregator_epochs
-
-    def stage_at(self, epoch: int) -> Stage:
-        """There is one stage."""
-        return "aggregator"
+    def plan(self) -> Plan:
+        """One stage."""
+        return Plan(aggregator=self.trainer.max_epochs or 0)

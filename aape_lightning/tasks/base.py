@@ -7,7 +7,7 @@ to the generator.
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
@@ -21,10 +21,9 @@ from aape_lightning.batch import PromptBatch, require
 from aape_lightning.errors import BackboneMismatchError, BatchError, CheckpointError, RecipeError
 from aape_lightning.modules import Aggregator, clip_reward
 from aape_lightning.tasks.means import EpochMeans
+from aape_lightning.tasks.plan import Plan, Stage
 
-__all__ = ["AAPETask", "Stage"]
-
-Stage = Literal["aggregator", "generator", "joint"]
+__all__ = ["AAPETask"]
 
 TERM_SIGNS = {"reward": -1.0}  # the reward is maximised, every other term minimised
 _INSTANTIATOR = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}  # reads `_class_path` when loading
@@ -89,39 +88,34 @@ class AAPETask(LightningModule):
             self.hparams["backbone_spec"] = dict(backbone.spec)
             self.build_if_known()
         if stage == "fit":
-            self._enter_stage(self.stage_at(0))  # before a strategy wraps the model; a resumed run then enters its own
+            self._enter_stage(
+                self.plan.stage_at(0)
+            )  # before a strategy wraps the model; a resumed run then enters its own
 
     # ---- stages --------------------------------------------------------------------------------------------------
 
     @property
-    def first_stage_epochs(self) -> int:
-        """Epochs that the schedule gives to the first stage."""
-        return cast(int, self.hparams["aggregator_epochs"]) if self.hparams["schedule"] == "staged" else 0
+    def plan(self) -> Plan:
+        """The stages of this run.
 
-    @property
-    def aggregator_epochs(self) -> int:
-        """Epochs that the first stage takes: none where the aggregator is absent or has nothing to learn."""
-        return self.first_stage_epochs if self._aggregator_learns and self.uses_summaries else 0
+        A first stage that has nothing to learn is skipped and the run is that much shorter: the second stage is as long
+        whatever the aggregator, so that methods are compared after equal training.
+        """
+        epochs = self.trainer.max_epochs or 0
+        if self.hparams["schedule"] == "joint":
+            return Plan(joint=epochs)
+        first: int = self.hparams["aggregator_epochs"]
+        skipped = not (self.uses_summaries and self._aggregator_learns)
+        return Plan(aggregator=0 if skipped else first, generator=epochs - first)
 
     @property
     def _aggregator_learns(self) -> bool:
         return self.aggregator is not None and any(True for _ in self.aggregator.parameters())
 
     @property
-    def epochs(self) -> int:
-        """Epochs of the run: `max_epochs` less a first stage that is skipped, so the second is as long either way."""
-        return (self.trainer.max_epochs or 0) - self.first_stage_epochs + self.aggregator_epochs
-
-    @property
     def uses_summaries(self) -> bool:
         """Whether the loss needs p^a at all; without it no aggregator is trained."""
         return True
-
-    def stage_at(self, epoch: int) -> Stage:
-        """The stage that an epoch belongs to."""
-        if self.hparams["schedule"] == "joint":
-            return "joint"
-        return "aggregator" if epoch < self.aggregator_epochs else "generator"
 
     def stage_modules(self) -> list[nn.Module]:
         """The modules that the current stage trains."""
@@ -148,27 +142,28 @@ class AAPETask(LightningModule):
     def _check_can_train(self) -> None:
         if self.uses_summaries and self.aggregator is None:
             raise CheckpointError(_NOT_RESUMABLE)
-        if (self.trainer.max_epochs or 0) < 0:
+        epochs = self.trainer.max_epochs or 0
+        if epochs < 0:
             raise RecipeError(
-                f"trainer.max_epochs is {self.trainer.max_epochs}: the schedule is counted in epochs, so set "
-                "--trainer.max_epochs (and not --trainer.max_steps alone)."
+                f"trainer.max_epochs is {epochs}: the schedule is counted in epochs, so set --trainer.max_epochs (and "
+                "not --trainer.max_steps alone)."
             )
         dry_run = self.trainer.fast_dev_run  # type: ignore[attr-defined]
-        if not dry_run and self.first_stage_epochs and 0 < (self.trainer.max_epochs or 0) <= self.first_stage_epochs:
+        if self.hparams.get("schedule") == "staged" and not dry_run and self.plan.generator <= 0 < epochs:
             raise RecipeError(
-                f"aggregator_epochs is {self.first_stage_epochs} and trainer.max_epochs {self.trainer.max_epochs}: no "
-                "epoch is left for the generator. max_epochs counts both stages; raise it, or lower "
+                f"aggregator_epochs is {self.hparams['aggregator_epochs']} and trainer.max_epochs {epochs}: no epoch "
+                "is left for the generator. max_epochs counts both stages; raise it, or lower "
                 "--model.aggregator_epochs."
             )
 
     def on_train_start(self) -> None:
         """Leave a run that is resumed though it was finished: without a first stage it ends before `max_epochs`."""
-        if 0 < self.epochs <= self.current_epoch:
+        if 0 < self.plan.epochs <= self.current_epoch:
             self.trainer.should_stop = True
 
     def on_train_epoch_start(self) -> None:
         """Move to the second stage when its first epoch begins; compute the summaries where a run begins in it."""
-        stage = self.stage_at(self.current_epoch)
+        stage = self.plan.stage_at(self.current_epoch)
         if stage != self.stage:
             self._enter_stage(stage)
             strategy = self.trainer.strategy
@@ -212,7 +207,7 @@ class AAPETask(LightningModule):
         """Log the means of the epoch's terms (once an epoch: no step waits for the device); end a shorter run."""
         for name, value in self.means.compute().items():
             self.log(f"train/{name}", value, prog_bar=name == "loss", sync_dist=True)
-        if self.current_epoch + 1 == self.epochs:
+        if self.current_epoch + 1 == self.plan.epochs:
             self.trainer.should_stop = True
 
     # ---- optimizer -----------------------------------------------------------------------------------------------
@@ -235,9 +230,8 @@ class AAPETask(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _stage_steps(self) -> int:
-        total, epochs = int(self.trainer.estimated_stepping_batches), self.epochs
-        share = {"aggregator": self.aggregator_epochs, "generator": epochs - self.aggregator_epochs, "joint": epochs}
-        return round(total * share[self.stage] / max(1, self.trainer.max_epochs or 1))
+        per_epoch = self.trainer.estimated_stepping_batches / max(1, self.trainer.max_epochs or 1)
+        return round(per_epoch * self.plan.epochs_of(self.stage))
 
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 

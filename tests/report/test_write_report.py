@@ -147,7 +147,7 @@ def test_malformed_result_leaves_no_report(tmp_path):
     write([result()], tmp_path)
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "result.json").write_text(json.dumps({"method": "aape"}))
-    with pytest.raises(ResultError, match=r"broken.result\.json is not a result file"):
+    with pytest.raises(ResultError, match=r"broken.result\.json' is not a result file"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
 
