@@ -130,7 +130,7 @@ class AAPECLI(LightningCLI):
             seed=data.hparams["seed"],
             backbone=spec,
             config=config,
-            config_hash=config_hash(config, spec["fingerprint"]),
+            config_hash=config_hash(config, spec["fingerprint"], data.contents()),
             versions=versions(),
             created=now(),
             **measured,

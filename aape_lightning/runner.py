@@ -94,7 +94,8 @@ def _is_done(cli: AAPECLI, result: Path) -> bool:
     if not result.is_file():
         return False
     cli.datamodule.setup_backbone()
-    return Result.read(result).config_hash == config_hash(cli.resolved(), cli.datamodule.backbone.fingerprint)
+    data = cli.datamodule
+    return Result.read(result).config_hash == config_hash(cli.resolved(), data.backbone.fingerprint, data.contents())
 
 
 def _trainer_defaults(bar: Progress) -> dict[str, Any]:

@@ -445,3 +445,16 @@ def test_wrong_usage_exits_with_two(capsys):
         main(["protocol", "base-to-old"])
     assert stop.value.code == 2
     assert "base-to-old" in capsys.readouterr().err
+
+
+def test_edited_sentences_are_run_again(own_toy_root, toy_recipe, tmp_path, capsys):
+    out, more = tmp_path / "out", ["--data-root", own_toy_root]
+    again = protocol(toy_recipe, out, *more, methods=["aape"], seeds=[1])
+    assert run_main(again, capsys)[0] == 0
+    before = results_under(out)
+    assert run_main(again, capsys)[0] == 0
+    assert results_under(out) == before
+    file = own_toy_root / "toy_prompts.json"
+    file.write_text(file.read_text().replace("It looks like", "It is"))
+    assert run_main(again, capsys)[0] == 0
+    assert results_under(out) != before

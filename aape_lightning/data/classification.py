@@ -1,5 +1,6 @@
 """Few-shot classification: images of a class subset, paired on the device with their classes' sentences."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.readers import file_size, image_opener, read_split
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from aape_lightning.data.sentences import sentence_file
 from aape_lightning.data.shapes import sentence_truth, shapes_sentences
 from aape_lightning.data.splits import Item, Part
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
@@ -320,6 +322,19 @@ class ClassificationDataModule(LightningDataModule):
         if any((name, text) not in kinds for name in self.bank.keys for text in self.bank.sentences(name)):
             return []  # other sentences were asked for
         return [[kinds[name, text] for text in self.bank.sentences(name)] for name in self.bank.keys]
+
+    def contents(self) -> str:
+        """Hash of what the files say that determine a result: manifest, split, and sentences.
+
+        Raises:
+            ManifestError: If the dataset's folder or split is missing.
+        """
+        split = read_split(self.manifest, self.root)
+        file = sentence_file(self.manifest, self.root, self.hparams["prompts"])
+        digest = hashlib.sha256(self.manifest.model_dump_json().encode())
+        digest.update(repr(split).encode())
+        digest.update(file.read_bytes() if file and file.is_file() else b"")
+        return digest.hexdigest()
 
     def test_items(self) -> list[Item]:
         """The test images, in the order of their `index`; labels count inside the class subset."""

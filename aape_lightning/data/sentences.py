@@ -9,7 +9,7 @@ from aape_lightning.errors import PromptError, did_you_mean, listed
 from aape_lightning.prompts.names import match_names
 from aape_lightning.prompts.sources import fill_templates, read_sentences
 
-__all__ = ["sentences_of"]
+__all__ = ["sentence_file", "sentences_of"]
 
 
 def sentences_of(manifest: Manifest, root: Path, class_names: Sequence[str], prompts: str) -> dict[str, list[str]]:
@@ -35,9 +35,23 @@ def sentences_of(manifest: Manifest, root: Path, class_names: Sequence[str], pro
         )
     if source is None:
         source = PromptSource(file=prompts, aliases=_all_aliases(manifest))
-        root = Path()
-    found = shapes_sentences() if source.file is None else read_sentences(root / source.file)
+    file = sentence_file(manifest, root, prompts)
+    found = shapes_sentences() if file is None else read_sentences(file)
     return {name: found[key] for name, key in match_names(found, class_names, source.aliases).items()}
+
+
+def sentence_file(manifest: Manifest, root: Path, prompts: str) -> Path | None:
+    """The file that holds the sentences; None for templates, and where the dataset makes its own.
+
+    Args:
+        manifest: The dataset.
+        root: The data root, to which the manifest's prompt files are relative.
+        prompts: A source of the manifest, `templates`, a JSON file, or a prompt bank.
+    """
+    if prompts in manifest.prompts:
+        named = manifest.prompts[prompts].file
+        return root / named if named else None
+    return None if prompts == "templates" else Path(prompts)
 
 
 def _all_aliases(manifest: Manifest) -> dict[str, str]:

@@ -147,16 +147,26 @@ class MeanAggregator(Aggregator):
 
 
 class RandomAggregator(Aggregator):
-    """The ablation's random sentence: p^a is one of the image's sentences. Nothing is learned."""
+    """The ablation's random sentence: p^a is one of the image's sentences. Nothing is learned.
+
+    It is the one that lies furthest along a direction drawn with the module: another one with another seed, and the
+    same in every epoch, batch and process, whatever the order of the sentences.
+
+    Args:
+        embed_dim: Embedding width d.
+    """
+
+    def __init__(self, embed_dim: int) -> None:
+        super().__init__()
+        self.direction: Tensor
+        self.register_buffer("direction", torch.randn(embed_dim))
 
     def forward(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
         """The summary p^a of each image's sentences."""
-        # A generator of its own: the choice is the same in a resumed run, and no other randomness moves.
-        lottery = torch.rand(mask.shape, generator=torch.Generator().manual_seed(0)).to(mask.device)
-        chosen = lottery.masked_fill(~mask, -1.0).argmax(1)
-        return prompts[torch.arange(len(prompts), device=prompts.device), chosen]
+        place = (prompts.float() @ self.direction.float()).masked_fill(~mask, float("-inf"))
+        return prompts[torch.arange(len(prompts), device=prompts.device), place.argmax(1)]
 
 
 def build_aggregator(variant: Variant, embed_dim: int, *, query: Query = "image") -> Aggregator:
@@ -175,5 +185,5 @@ def build_aggregator(variant: Variant, embed_dim: int, *, query: Query = "image"
         case "mean":
             return MeanAggregator()
         case "random":
-            return RandomAggregator()
+            return RandomAggregator(embed_dim)
     raise ValueError(f"aggregator is {variant!r}; it must be 'attention', 'mlp', 'mean' or 'random'.")

@@ -30,16 +30,16 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def config_hash(config: dict[str, Any], fingerprint: str) -> str:
-    """Hash of a run's resolved configuration and its backbone's weights, without what only says where to compute.
+def config_hash(config: dict[str, Any], *contents: str) -> str:
+    """Hash of all that determines a result: the resolved configuration, less what only says where to compute.
 
     Args:
         config: The resolved configuration, with `model`, `data`, `trainer` and `seed_everything`.
-        fingerprint: The backbone's.
+        contents: Hashes of what lies behind its names: the backbone's fingerprint, the data's contents.
     """
     model, data = config["model"], _without(config["data"].get("init_args", {}), _PLACES["data"])
     trainer = _without(config["trainer"], _PLACES["trainer"])
-    determining = [model, config["data"]["class_path"], data, trainer, config.get("seed_everything"), fingerprint]
+    determining = [model, config["data"]["class_path"], data, trainer, config.get("seed_everything"), *contents]
     return hashlib.sha256(json.dumps(determining, sort_keys=True, default=str).encode()).hexdigest()
 
 

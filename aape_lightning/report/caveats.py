@@ -59,11 +59,9 @@ def _determining(run: Result) -> str:
 
 
 def _sentences(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
-    return [
-        f"{method} reads sentences about the new classes at test time."
-        for method, runs in by_method.items()
-        if any(reads_new_sentences(run) for run in runs)
-    ]
+    readers = [method for method, runs in by_method.items() if any(reads_new_sentences(run) for run in runs)]
+    verb = "reads" if len(readers) == 1 else "read"
+    return [f"{', '.join(readers)} {verb} sentences about the new classes at test time."] if readers else []
 
 
 def reads_new_sentences(run: Result) -> bool:

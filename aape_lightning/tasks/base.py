@@ -27,6 +27,7 @@ __all__ = ["AAPETask"]
 
 TERM_SIGNS = {"reward": -1.0}  # the reward is maximised, every other term minimised
 _INSTANTIATOR = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}  # reads `_class_path` when loading
+_FORMS = ("projection", "aggregator", "query")
 _NOT_RESUMABLE = "aape.ckpt holds neither aggregator nor optimizer and is not trained further; resume from last.ckpt."
 
 
@@ -248,19 +249,27 @@ class AAPETask(LightningModule):
 
         Raises:
             BackboneMismatchError: If the checkpoint was trained on another backbone than this task's.
-            CheckpointError: If a run is to be resumed from a checkpoint without the run's state, as `aape.ckpt` is.
+            CheckpointError: If a run is to be resumed from a checkpoint without the run's state, as `aape.ckpt` is, or
+                the checkpoint was trained with another projection, aggregator or query.
         """
         if self._trainer is not None and self._trainer.training and "optimizer_states" not in checkpoint:
             raise CheckpointError(_NOT_RESUMABLE)
-        recorded = checkpoint.get("hyper_parameters", {}).get("backbone_spec")
-        if recorded is not None and self.hparams["backbone_spec"] is not None:
-            _refuse_another(recorded, self.hparams["backbone_spec"])
+        saved = checkpoint.get("hyper_parameters", {})
+        if saved.get("backbone_spec") is not None and self.hparams["backbone_spec"] is not None:
+            _refuse_another(saved["backbone_spec"], self.hparams["backbone_spec"])
+        for name in _FORMS:  # forms that share the shapes of their weights, and would load without a word
+            if name in saved and saved[name] != self.hparams[name]:
+                raise CheckpointError(
+                    f"The checkpoint was trained with {name} {saved[name]!r}, and this task has "
+                    f"{self.hparams[name]!r}. Build the task with {type(self).__name__}.load_from_checkpoint(PATH)."
+                )
         if "stage" in checkpoint:
             self._enter_stage(checkpoint["stage"])
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:  # noqa: ANN401
         """Load weights; a checkpoint that leaves the aggregator's out (`aape.ckpt`) gives a task without one."""
-        if self._aggregator_learns and not any(name.startswith("aggregator.") for name in state_dict):
+        has_state = self.aggregator is not None and bool(self.aggregator.state_dict())
+        if has_state and not any(name.startswith("aggregator.") for name in state_dict):
             self.drop_aggregator()
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 

@@ -72,3 +72,8 @@ def test_command_names_no_place_of_this_machine():
     assert "someone" not in words
     assert words.endswith("--data-root $DATA")
     assert "--backbone ViT-B/16" in words
+
+
+def test_several_readers_are_told_together():
+    runs = [configured(method, 1, class_text="prompts") for method in ("prompt-mean", "aape")]
+    assert caveats(runs) == ["prompt-mean, aape read sentences about the new classes at test time."]

@@ -184,7 +184,7 @@ def test_a_joint_fit_moves_everything_at_once(projection, aggregator, toy_data, 
     task, states = ClassificationTask(projection=projection, aggregator=aggregator, schedule="joint"), States()
     quiet_trainer(max_epochs=2, callbacks=[states]).fit(task, datamodule=toy_data())
     moved = [changed(*pair) for pair in zip(states.epochs, states.epochs[1:], strict=False)]
-    assert moved == [{name.split(".")[0] for name in states.epochs[0]}] * 2
+    assert moved == [{name.split(".")[0] for name, _ in task.named_parameters()}] * 2
 
 
 def test_the_optimizer_holds_the_stages_parameters_and_no_others(toy_data, quiet_trainer):
@@ -453,3 +453,12 @@ def test_a_task_trains_in_a_process_that_has_tested(toy_data, quiet_trainer):
     before = state(task)
     quiet_trainer(max_epochs=2).fit(task, datamodule=data)
     assert changed(before, state(task)) == {"aggregator", "generator", "projection"}
+
+
+@pytest.mark.parametrize("other", [{"projection": "bottleneck"}, {"query": "mean"}, {"aggregator": "mean"}])
+def test_a_checkpoint_of_another_form_is_refused(other, toy_data, quiet_trainer, tmp_path):
+    trainer = quiet_trainer(max_epochs=2)
+    trainer.fit(ClassificationTask(aggregator_epochs=1), datamodule=toy_data())
+    trainer.save_checkpoint(tmp_path / "run.ckpt")
+    with pytest.raises(CheckpointError, match=next(iter(other))):
+        quiet_trainer().test(ClassificationTask(**other), datamodule=toy_data(), ckpt_path=str(tmp_path / "run.ckpt"))
