@@ -3,8 +3,9 @@
 Names are imported on first use, so that light commands do not wait for heavy libraries.
 """
 
-import importlib
 from typing import TYPE_CHECKING
+
+from aape_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from aape_lightning.prompts.bank import PromptBank, embed_texts, open_or_build_bank
@@ -34,8 +35,4 @@ _HOMES = {
     "read_sentences": "sources",
 }
 
-
-def __getattr__(name: str) -> object:
-    if name in _HOMES:
-        return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOMES)
