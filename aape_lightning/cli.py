@@ -25,6 +25,7 @@ from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
 from aape_lightning.messages import quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, now, versions
 from aape_lightning.protocols.results import Result
+from aape_lightning.resources import recipe_names
 
 __all__ = ["AAPECLI", "build", "main"]
 
@@ -180,7 +181,8 @@ def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
             raise mendable from error
         if isinstance(error, ArgumentError):
             raise RecipeError(
-                f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME"
+                f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME. Recipes for "
+                f"--config: a path, or {', '.join(recipe_names())}."
             ) from error
         raise
 

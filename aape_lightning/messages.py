@@ -14,6 +14,7 @@ _KNOWN_WARNINGS = (
     ".*isinstance\\(treespec, LeafSpec\\).*",  # Lightning's own use of what torch has deprecated
     ".*smaller than the logging interval.*",  # tasks log once an epoch
     ".*Precision .* is not supported by the model summary.*",
+    ".*It is recommended to use `self.log.*sync_dist=True.*",  # metrics have counted over all processes before they log
     ".*but have no `validation_step`.*",  # a task without a head has nothing to validate
     ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
 )

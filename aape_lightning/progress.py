@@ -12,14 +12,19 @@ T = TypeVar("T")
 
 
 def progress() -> Progress:
-    """A bar with what is done, how much, how long, and how long still; on standard error, so output can be piped."""
+    """A bar with what is done, how much, how long, and how long still.
+
+    It is drawn on standard error, so that output can be piped, and only where that is a terminal.
+    """
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
+        disable=not console.is_terminal,
         transient=True,
     )
 

@@ -11,10 +11,11 @@ from torch import Tensor
 from aape_lightning.backbones import Backbone
 from aape_lightning.data.manifests import Manifest
 from aape_lightning.data.sentences import sentences_of
+from aape_lightning.data.shapes import sentence_truth, shapes_sentences
 from aape_lightning.errors import PromptError, listed
 from aape_lightning.prompts import PromptBank, curate, fill_templates, open_or_build_bank
 
-__all__ = ["ClassText", "load_sentences"]
+__all__ = ["ClassText", "load_sentences", "sentence_kinds"]
 
 
 class ClassText:
@@ -83,3 +84,19 @@ def load_sentences(
     )
     rank_zero_info(f"Prompts {prompts!r}: {curation}.")
     return text.bank(curation.sentences)
+
+
+def sentence_kinds(manifest: Manifest, bank: PromptBank) -> list[list[str]]:
+    """The kind of each sentence of a bank, by class, where the dataset knows it; empty elsewhere.
+
+    The shapes world knows which of its own sentences are faithful, redundant, irrelevant or wrong.
+    """
+    if manifest.split.format != "shapes":
+        return []
+    kinds = {
+        (name, text): kind
+        for name, texts in shapes_sentences().items()
+        for text, kind in zip(texts, sentence_truth()[name], strict=True)
+    }
+    found = [[kinds.get((name, text)) for text in bank.sentences(name)] for name in bank.keys]
+    return [[kind for kind in row if kind] for row in found] if all(map(all, found)) else []

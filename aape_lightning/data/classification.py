@@ -1,6 +1,5 @@
 """Few-shot classification: images of a class subset, paired on the device with their classes' sentences."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,15 +12,14 @@ from torch.utils.data import DataLoader
 
 from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.batch import ClassificationBatch, ImageBatch
-from aape_lightning.data.class_text import ClassText, load_sentences
+from aape_lightning.data.class_text import ClassText, load_sentences, sentence_kinds
+from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.draws import draw
 from aape_lightning.data.features import FeatureStore, Views
 from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.readers import file_size, image_opener, read_split
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
-from aape_lightning.data.sentences import sentence_file
-from aape_lightning.data.shapes import sentence_truth, shapes_sentences
 from aape_lightning.data.splits import Item, Part
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
 from aape_lightning.data.transforms import augmentation
@@ -312,29 +310,15 @@ class ClassificationDataModule(LightningDataModule):
 
     def sentence_kinds(self) -> list[list[str]]:
         """The kind of each sentence in the bank, by class, where the dataset knows them; empty elsewhere."""
-        if self.bank is None or self.manifest.split.format != "shapes":
-            return []
-        kinds = {
-            (name, text): kind
-            for name, texts in shapes_sentences().items()
-            for text, kind in zip(texts, sentence_truth()[name], strict=True)
-        }
-        if any((name, text) not in kinds for name in self.bank.keys for text in self.bank.sentences(name)):
-            return []  # other sentences were asked for
-        return [[kinds[name, text] for text in self.bank.sentences(name)] for name in self.bank.keys]
+        return [] if self.bank is None else sentence_kinds(self.manifest, self.bank)
 
     def contents(self) -> str:
-        """Hash of what the files say that determine a result: manifest, split, and sentences.
+        """Hash of manifest, split and sentences: what a result depends on beside configuration and backbone.
 
         Raises:
             ManifestError: If the dataset's folder or split is missing.
         """
-        split = read_split(self.manifest, self.root)
-        file = sentence_file(self.manifest, self.root, self.hparams["prompts"])
-        digest = hashlib.sha256(self.manifest.model_dump_json().encode())
-        digest.update(repr(split).encode())
-        digest.update(file.read_bytes() if file and file.is_file() else b"")
-        return digest.hexdigest()
+        return contents_hash(self.manifest, self.root, self.hparams["prompts"])
 
     def test_items(self) -> list[Item]:
         """The test images, in the order of their `index`; labels count inside the class subset."""
