@@ -14,8 +14,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
     draw = subcommands.add_parser("draw", help="print CoOp's few-shot draw as JSON (needs the split file only)")
     _add_dataset(draw)
-    draw.add_argument("--shots", type=int, required=True, help="training images a class; 0 for all")
-    draw.add_argument("--seed", type=int, required=True, help="seed of the draw; CoOp's are 1, 2 and 3")
+    draw.add_argument("--shots", type=int, help="training images a class; 0 for all")
+    draw.add_argument("--seed", type=int, help="seed of the draw; CoOp's are 1, 2 and 3")
+    draw.add_argument("--from", dest="file", type=Path, help="an existing draw (JSON or CoOp's pickle) instead")
     draw.add_argument("--split-file", type=Path, help="a split file to read instead of the manifest's")
     draw.set_defaults(run=run_draw)
 
@@ -34,12 +35,16 @@ def _add_dataset(parser: argparse.ArgumentParser) -> None:
 
 def run_draw(options: argparse.Namespace) -> None:
     """Print one draw: relative paths of the training and validation images, in draw order."""
+    from aape_lightning.data.draw_files import read_draw
     from aape_lightning.data.draws import draw
     from aape_lightning.data.manifests import load_manifest
     from aape_lightning.data.readers import read_split
+    from aape_lightning.errors import DataError
 
     split = read_split(load_manifest(options.manifest), options.root, options.split_file)
-    drawn = draw(split, options.shots, options.seed)
+    if options.file is None and (options.shots is None or options.seed is None):
+        raise DataError("aape data draw needs --shots and --seed, or --from FILE.")
+    drawn = draw(split, options.shots, options.seed) if options.file is None else read_draw(options.file, split)
     paths = {"train": [item.path for item in drawn.train], "val": [item.path for item in drawn.val]}
     print(json.dumps(paths, indent=2, ensure_ascii=False))
 

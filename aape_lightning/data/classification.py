@@ -14,13 +14,15 @@ from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.batch import ClassificationBatch, ImageBatch
 from aape_lightning.data.class_text import ClassText, load_sentences, sentence_kinds
 from aape_lightning.data.contents import contents_hash
-from aape_lightning.data.draws import draw
+from aape_lightning.data.draw_files import read_draw
+from aape_lightning.data.draws import Draw, draw
 from aape_lightning.data.features import FeatureStore, Views
 from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.readers import file_size, image_opener, read_split
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
-from aape_lightning.data.splits import Item, Part
+from aape_lightning.data.sentences import sentence_file
+from aape_lightning.data.splits import Item, Part, Split
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
 from aape_lightning.data.transforms import augmentation
 from aape_lightning.errors import DataError
@@ -68,6 +70,7 @@ class ClassificationDataModule(LightningDataModule):
             or `prompts` for the mean over its sentences (CuPL's rule).
         shots: Training images a class, drawn as CoOp draws them; 0 for all.
         seed: Seed of the draw, the order and the augmentation.
+        draw_file: A draw to use instead: JSON of `aape data draw`, or a pickle of CoOp's `split_fewshot/`.
         classes: `all`, `base` (the first ceil(n/2) labels) or `new` (the rest).
         truncate: Keep sentences beyond the backbone's context, cut short, instead of dropping them.
         store: Read image embeddings from the feature store; otherwise images go through the tower in every step.
@@ -88,6 +91,7 @@ class ClassificationDataModule(LightningDataModule):
         class_text: str = "a photo of a {}.",
         shots: int = 16,
         seed: int = 1,
+        draw_file: str | None = None,
         classes: ClassSubset = "all",
         truncate: bool = False,
         store: bool = True,
@@ -124,12 +128,17 @@ class ClassificationDataModule(LightningDataModule):
         split = read_split(self.manifest, self.root)
         labels = subset_labels(len(split.class_names), self.hparams["classes"])
         self.class_names = [split.class_names[label] for label in labels]
-        drawn = draw(split, self.hparams["shots"], self.hparams["seed"])
+        drawn = self._draw(split)
         items = {"train": drawn.train, "val": drawn.val, "test": split.test}
         self._set_up_text(with_bank=stage == "fit")
         wanted: dict[str, tuple[Part, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         for part in wanted.get(stage, ("test",)):
             self._parts[part] = self._load(part, relabel(items[part], labels))
+
+    def _draw(self, split: Split) -> Draw:
+        if file := self.hparams["draw_file"]:
+            return read_draw(Path(file), split)
+        return draw(split, self.hparams["shots"], self.hparams["seed"])
 
     def setup_backbone(self) -> None:
         """Load the backbone, so that its fingerprint is known before any image is read."""
@@ -313,12 +322,14 @@ class ClassificationDataModule(LightningDataModule):
         return [] if self.bank is None else sentence_kinds(self.manifest, self.bank)
 
     def contents(self) -> str:
-        """Hash of manifest, split and sentences: what a result depends on beside configuration and backbone.
+        """Hash of manifest, split, sentences and draw: what a result depends on beside configuration and backbone.
 
         Raises:
             ManifestError: If the dataset's folder or split is missing.
         """
-        return contents_hash(self.manifest, self.root, self.hparams["prompts"])
+        sentences = sentence_file(self.manifest, self.root, self.hparams["prompts"])
+        chosen = self.hparams["draw_file"]
+        return contents_hash(self.manifest, self.root, [sentences, Path(chosen) if chosen else None])
 
     def test_items(self) -> list[Item]:
         """The test images, in the order of their `index`; labels count inside the class subset."""

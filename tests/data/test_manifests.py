@@ -4,6 +4,7 @@ import pytest
 import yaml
 from aape_lightning.data import load_manifest
 from aape_lightning.data.manifests import dataset_folder
+from aape_lightning.data.sentences import sentences_of
 from aape_lightning.errors import ManifestError
 from aape_lightning.resources import manifest_names
 
@@ -25,7 +26,10 @@ def written(folder, content):
 
 
 def test_datasets_ship():
-    assert {"caltech101", "eurosat", "shapes", "stanford_cars"} <= set(SHIPPED)
+    assert {
+        "caltech101", "dtd", "eurosat", "food101", "oxford_flowers", "oxford_pets", "shapes", "stanford_cars", "sun397",
+        "ucf101",
+    } == set(SHIPPED)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -119,3 +123,21 @@ def test_a_missing_folder_is_an_error_with_what_is_expected_and_what_is_there(to
 
 def test_the_shapes_world_needs_no_folder(tmp_path):
     assert dataset_folder(load_manifest("shapes"), tmp_path / "no") == tmp_path / "no"
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("name", sorted(set(SHIPPED) - {"shapes"}))
+def test_a_manifest_counts_the_published_classes(name, shared_data):
+    published = (shared_data / "classnames" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    manifest = load_manifest(name)
+    assert manifest.counts.classes == len(published)
+    for source in manifest.prompts.values():
+        assert set(source.aliases.values()) <= set(published)
+
+
+@pytest.mark.shared_data
+def test_all_class_names_of_sun397_resolve_by_rule(shared_data):
+    published = (shared_data / "classnames" / "sun397.txt").read_text(encoding="utf-8").splitlines()
+    found = sentences_of(load_manifest("sun397"), shared_data, published, "cupl")
+    assert list(found) == published
+    assert all(found.values())
