@@ -20,11 +20,11 @@ class SplitSource(_Strict):
     """Where the split comes from.
 
     Attributes:
-        format: `coop` is CoOp's split JSON; `shapes` is the embedded shapes world.
+        format: `coop` is CoOp's split JSON; `fgvc` FGVC-Aircraft's lists; `shapes` the embedded shapes world.
         file: Its file, relative to the dataset's folder.
     """
 
-    format: Literal["coop", "shapes"]
+    format: Literal["coop", "fgvc", "shapes"]
     file: str | None = None
 
     @model_validator(mode="after")

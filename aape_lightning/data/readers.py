@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from aape_lightning.data.fgvc import read_fgvc_split
 from aape_lightning.data.manifests import Manifest, dataset_folder
 from aape_lightning.data.shapes import open_shapes_image, shapes_split
 from aape_lightning.data.splits import Item, Split
@@ -21,7 +22,7 @@ def read_split(manifest: Manifest, root: Path, split_file: Path | None = None) -
     Args:
         manifest: The dataset.
         root: The data root, under which the dataset's folder lies.
-        split_file: A split file to read instead of the manifest's.
+        split_file: A split file to read instead of the manifest's (of FGVC-Aircraft: one of the lists in its folder).
 
     Raises:
         ManifestError: If the folder or the split file is missing.
@@ -29,6 +30,8 @@ def read_split(manifest: Manifest, root: Path, split_file: Path | None = None) -
     """
     if manifest.split.format == "shapes":
         return shapes_split()
+    if manifest.split.format == "fgvc":
+        return read_fgvc_split(dataset_folder(manifest, root) if split_file is None else split_file.parent)
     if split_file is None:
         split_file = dataset_folder(manifest, root) / str(manifest.split.file)
     if not split_file.is_file():

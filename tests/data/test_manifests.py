@@ -27,8 +27,8 @@ def written(folder, content):
 
 def test_datasets_ship():
     assert {
-        "caltech101", "dtd", "eurosat", "food101", "oxford_flowers", "oxford_pets", "shapes", "stanford_cars", "sun397",
-        "ucf101",
+        "caltech101", "dtd", "eurosat", "fgvc_aircraft", "food101", "oxford_flowers", "oxford_pets", "shapes",
+        "stanford_cars", "sun397", "ucf101",
     } == set(SHIPPED)  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def test_every_shipped_manifest_is_valid(name):
     assert manifest.licence
     assert manifest.source
     assert all("{}" in template for template in manifest.templates)
-    assert (manifest.split.format == "coop") == bool(manifest.folder)
+    assert (manifest.split.format == "shapes") != bool(manifest.folder)
 
 
 def test_a_manifest_is_read_by_its_path_and_what_it_omits_has_a_default(tmp_path):
@@ -59,7 +59,7 @@ def test_a_manifest_cannot_be_changed(tmp_path):
     [
         (SMALL | {"template": "a {}."}, "template: Extra inputs are not permitted"),
         (SMALL | {"split": {"format": "coop", "path": "a"}}, r"split\.path: Extra inputs are not permitted"),
-        (SMALL | {"split": {"format": "csv"}}, r"split\.format: Input should be 'coop' or 'shapes'"),
+        (SMALL | {"split": {"format": "csv"}}, r"split\.format: Input should be 'coop', 'fgvc' or 'shapes'"),
         (SMALL | {"split": {"format": "coop"}}, "split: .*the format 'coop' needs `file`"),
         (SMALL | {"templates": []}, "templates: List should have at least 1 item"),
         (SMALL | {"folder": "pets"}, "folder: Input should be a valid list"),
