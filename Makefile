@@ -21,7 +21,7 @@ help: ## show this list
 	@echo
 	@echo "  RECIPE=$(RECIPE)  short name or path of a recipe      DATA=$(DATA)  the data root (CoOp's \$$DATA)"
 	@echo "  CKPT=  a checkpoint, for eval                    OUT=   a protocol's folder, for protocol and report"
-	@echo "  ARGS=  further options, such as ARGS='--data.shots 4' (for protocol and cache: ARGS='-- --data.shots 4')"
+	@echo "  ARGS=  further options, such as ARGS='--data.shots 4'"
 
 # A .venv is stale when pyproject.toml is newer than it, or when its Python is gone.
 $(READY): pyproject.toml

@@ -10,6 +10,7 @@ from aape_lightning.errors import AAPEError
 
 __all__ = ["main"]
 
+_RECIPE_KEYS = ("--data.", "--model.", "--trainer.", "--seed_everything")
 _TRAINER_COMMANDS = {
     "fit": "train a task: aape fit --config caltech101 --data.root $DATA",
     "validate": "evaluate on the validation images",
@@ -29,6 +30,7 @@ def main(args: Sequence[str] | None = None) -> int:
     # took 20 times as long; without any spinning they take twice as long on an idle machine. This much costs neither.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
+        args = _mark_overrides(args)
         if args and args[0] in _TRAINER_COMMANDS:
             from aape_lightning.cli import main as trainer_main
 
@@ -39,7 +41,24 @@ def main(args: Sequence[str] | None = None) -> int:
     except AAPEError as error:
         print(f"aape: error: {error}", file=sys.stderr)
         return 1
+    except OSError as error:
+        if error.filename is None:
+            raise  # not a file that a user could name
+        print(
+            f"aape: error: {str(error.filename)!r}: {error.strerror}. Folders are chosen by --run, --out, "
+            "--data.cache_dir and $AAPE_CACHE.",
+            file=sys.stderr,
+        )
+        return 1
     return 0
+
+
+def _mark_overrides(args: list[str]) -> list[str]:
+    """Put `--` before the first key of a recipe where a command takes such keys after it."""
+    if not args or args[0] not in ("protocol", "cache") or "--" in args:
+        return args
+    first = next((place for place, arg in enumerate(args) if arg.startswith(_RECIPE_KEYS)), len(args))
+    return [*args[:first], *(["--"] if first < len(args) else []), *args[first:]]
 
 
 def _parser() -> argparse.ArgumentParser:

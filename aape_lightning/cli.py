@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import yaml
-from jsonargparse import ArgumentError
+from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
@@ -65,23 +65,51 @@ class AAPECLI(LightningCLI):
         super().parse_arguments(parser, args)
         subcommand = self.config.get("subcommand")
         if path := self.config[subcommand].get("ckpt_path") if subcommand else None:
-            _check_checkpoint(Path(path))
+            _check_checkpoint(Path(path), resumes=subcommand == "fit")
 
     def before_instantiate_classes(self) -> None:
         """Take the run folder out of the configuration, which is saved there and may be run again elsewhere."""
-        config = self.config[self.subcommand] if self.subcommand else self.config
-        self.chosen_folder: str | None = config.run
-        config.run = None
+        self.chosen_folder: str | None = self._subconfig.run
+        self._subconfig.run = None
+
+    @property
+    def _subconfig(self) -> Namespace:
+        config: Namespace = self.config[self.subcommand] if self.subcommand else self.config
+        return config
+
+    def after_instantiate_classes(self) -> None:
+        """Refuse to evaluate what was never trained.
+
+        Raises:
+            CheckpointError: If a task that learns is validated, tested or used without a checkpoint.
+        """
+        evaluates = self.subcommand not in (None, "fit")
+        learns = not getattr(self.model, "training_free", False)
+        if evaluates and learns and not self._get(self.config_init, "ckpt_path"):
+            raise CheckpointError(
+                f"aape {self.subcommand} of {type(self.model).__name__} needs the weights of a run: --ckpt_path "
+                "RUN/aape.ckpt."
+            )
 
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:  # noqa: ANN401
         """Give the Trainer this run's folder, and what every run leaves in it."""
         folder = self.run_folder()
+        self._forget_checkpoint()
         settings: dict[str, Any] = {"default_root_dir": str(folder), "enable_checkpointing": False}
         given = self._get(self.config_init, "trainer", default={})
         if given.get("logger") in (None, True):
             settings["logger"] = _csv_logger(folder) if self.subcommand == "fit" else False
         callbacks = [*(given.get("callbacks") or []), RunFiles(), PredictionWriter()]
         return super().instantiate_trainer(**settings, callbacks=callbacks, **kwargs)
+
+    def _forget_checkpoint(self) -> None:
+        """Save the configuration of a resumed run as that of a run from the start, which it equals."""
+        if "ckpt_path" in self._subconfig:
+            self._subconfig.ckpt_path = None
+        for arguments in ("init_args", "dict_kwargs"):
+            found = self._subconfig.model.get(arguments) or {}
+            if "backbone_spec" in found:
+                found["backbone_spec"] = None
 
     def run_folder(self) -> Path:
         """Where this run writes: `--run`, else beside the checkpoint, else a new folder under `runs/`."""
@@ -92,9 +120,13 @@ class AAPECLI(LightningCLI):
             beside = Path(checkpoint).parent
             of_classes = f"{self.subcommand}-{self.datamodule.hparams.get('classes', 'all')}"
             return beside if self.subcommand == "fit" else beside / of_classes
-        recipe = self._get(self.config, "config")
-        name = Path(str(recipe[0])).stem if recipe else type(self.model).__name__
+        name = self.recipe_name() or type(self.model).__name__
         return Path("runs") / name / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+
+    def recipe_name(self) -> str | None:
+        """The stem of the first configuration file; a method is laid over it as the second."""
+        files = self._get(self.config, "config")
+        return Path(str(files[0])).stem if files else None
 
     def after_fit(self) -> None:
         """Say where the run is and what comes next."""
@@ -103,6 +135,11 @@ class AAPECLI(LightningCLI):
             print(f"Run folder: {folder}")
             if (folder / "aape.ckpt").is_file():
                 print(f"Test it: aape test --config {folder}/config.yaml --ckpt_path {folder}/aape.ckpt")
+
+    def after_predict(self) -> None:
+        """Say where the predictions are."""
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            print(f"Predictions: {self.trainer.default_root_dir}/predictions.csv")
 
     def after_test(self) -> None:
         """Write `result.json`."""
@@ -122,10 +159,9 @@ class AAPECLI(LightningCLI):
         """A `Result` of this run, with its provenance; `measured` is what was measured, by `Result`'s names."""
         config, data = self.resolved(), self.datamodule
         spec = dict(data.backbone.spec)
-        recipe = config.get("config") or []
         return Result(
             protocol=protocol,
-            recipe=Path(str(recipe[0])).stem if recipe else "",
+            recipe=self.recipe_name() or "",
             dataset=data.manifest.name,
             method=method or type(self.model).__name__,
             seed=data.hparams["seed"],
@@ -138,7 +174,7 @@ class AAPECLI(LightningCLI):
         )
 
 
-def _check_checkpoint(path: Path) -> None:
+def _check_checkpoint(path: Path, *, resumes: bool) -> None:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -152,6 +188,8 @@ def _check_checkpoint(path: Path) -> None:
         ) from error
     if not isinstance(found, dict) or "state_dict" not in found:
         raise CheckpointError(f"{str(path)!r} (--ckpt_path) holds no state_dict, so it is no checkpoint of a task.")
+    if resumes and "optimizer_states" not in found:
+        raise CheckpointError(f"{str(path)!r} (--ckpt_path) holds no state of a run; resume from last.ckpt beside it.")
 
 
 def _csv_logger(folder: Path) -> CSVLogger:

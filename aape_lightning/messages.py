@@ -15,6 +15,7 @@ _KNOWN_WARNINGS = (
     ".*smaller than the logging interval.*",  # tasks log once an epoch
     ".*Precision .* is not supported by the model summary.*",
     ".*It is recommended to use `self.log.*sync_dist=True.*",  # metrics have counted over all processes before they log
+    ".*Experiment logs directory .* exists and is not empty.*",  # a resumed run's earlier metrics are kept beside
     ".*but have no `validation_step`.*",  # a task without a head has nothing to validate
     ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
 )

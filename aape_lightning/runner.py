@@ -18,7 +18,7 @@ from aape_lightning.protocols.base_to_new import Job
 from aape_lightning.protocols.provenance import config_hash
 from aape_lightning.protocols.results import RESULT_FILE, Result, read_results
 from aape_lightning.report import print_table, summarize, write_report
-from aape_lightning.resources import method_path
+from aape_lightning.resources import method_path, recipe_path
 
 __all__ = ["run_base_to_new"]
 
@@ -47,10 +47,12 @@ def run_base_to_new(
         report: Write the report as well.
 
     Raises:
+        RecipeError: If the recipe or a method is unknown; nothing is run then.
         ResultError: If a job failed; the others are done, and a second call runs what is missing.
     """
-    jobs = base_to_new.jobs(recipe, methods, seeds)
-    failures: dict[Job, AAPEError] = {}
+    recipe_path(recipe)
+    jobs = base_to_new.jobs(recipe, [str(method_path(method)) for method in methods], seeds)
+    failures: dict[Job, AAPEError | OSError] = {}
     with quiet_lightning(), progress() as bar:
         overall = bar.add_task("jobs", total=len(jobs))
         for job in jobs:
@@ -59,13 +61,13 @@ def run_base_to_new(
             try:
                 arguments = recipe_arguments(
                     job.recipe,
-                    str(method_path(job.method)),
+                    job.method,
                     backbone=backbone,
                     data_root=data_root,
                     overrides=overrides,
                 )
                 _run(job, [*arguments, *_job_arguments(job, folder)], folder, bar)
-            except AAPEError as error:
+            except (AAPEError, OSError) as error:
                 failures[job] = error
             bar.advance(overall)
     if len(failures) < len(jobs) and report:
@@ -74,7 +76,7 @@ def run_base_to_new(
         print_table(summarize(read_results(out)))
         print(f"Results: {out}. Report: aape report {out}")
     if failures:
-        told = "\n".join(f"  {job.method}, seed {job.seed}: {error}" for job, error in failures.items())
+        told = "\n".join(f"  {Path(job.method).stem}, seed {job.seed}: {error}" for job, error in failures.items())
         raise ResultError(f"{len(failures)} of {len(jobs)} jobs failed; the same command runs them again.\n{told}")
 
 

@@ -134,6 +134,36 @@ def test_a_saved_configuration_runs_again_to_the_same_weights(trained, tmp_path,
         assert torch.equal(tensor, states[1][name]), name
 
 
+def test_a_resumed_runs_configuration_runs_again_from_the_start(toy_root, tiny_clip, tmp_path, capsys):
+    run, again = tmp_path / "run", tmp_path / "again"
+    assert main(fit_arguments(toy_root, tiny_clip, run)) == 0
+    finished = torch.load(run / "aape.ckpt")["state_dict"]
+    resume = ["fit", "--config", run / "config.yaml", "--ckpt_path", run / "last.ckpt"]
+    assert run_main(resume, capsys)[0] == 0
+    assert run_main(["fit", "--config", run / "config.yaml", "--run", again], capsys)[0] == 0
+    for name, tensor in torch.load(again / "aape.ckpt")["state_dict"].items():
+        assert torch.equal(tensor, finished[name]), name
+
+
+def test_a_run_is_not_resumed_for_other_epochs(trained, tmp_path, capsys):
+    before = sorted(path.name for path in trained.iterdir())
+    arguments = ["--config", trained / "config.yaml", "--ckpt_path", trained / "last.ckpt", "--run", tmp_path / "more"]
+    code, error = run_main(["fit", *arguments, "--trainer.max_epochs", 9], capsys)
+    assert code == 1
+    assert one_screen(error), error
+    assert "planned for 3 epochs" in error
+    assert sorted(path.name for path in trained.iterdir()) == before
+
+
+@pytest.mark.parametrize("command", ["test", "predict", "validate"])
+def test_untrained_weights_are_not_evaluated(command, trained, tmp_path, capsys):
+    arguments = ["--config", trained / "config.yaml", "--run", tmp_path / "out"]
+    code, error = run_main([command, *arguments], capsys)
+    assert code == 1
+    assert "--ckpt_path" in error
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_every_task_fits_from_the_command_line(task, toy_root, tiny_clip, tmp_path):
     assert main(fit_arguments(toy_root, tiny_clip, tmp_path / "run", task=task)) == 0
@@ -235,11 +265,26 @@ def test_running_a_protocol_again_does_only_what_is_missing(toy_recipe, tmp_path
     assert len(after) == 9
 
 
+def test_results_name_their_recipe_and_the_report_its_command(toy_recipe, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run_main(protocol(toy_recipe, out, "--report", methods=["aape"], seeds=[1]), capsys)[0] == 0
+    assert Result.read(out / "aape/seed1/result.json").recipe == toy_recipe.stem
+    assert f"--recipe {toy_recipe.stem}" in (out / "report.html").read_text()
+
+
+def test_nothing_is_run_when_a_method_is_unknown(toy_recipe, tmp_path, capsys):
+    code, error = run_main(protocol(toy_recipe, tmp_path / "out", methods=["zero-shot", "aaape"]), capsys)
+    assert code == 1
+    assert error.count("'aaape'") == 1
+    assert "Did you mean 'aape'" in error
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_changed_setting_is_run_again(toy_recipe, tmp_path, capsys):
     out = tmp_path / "out"
     assert run_main(protocol(toy_recipe, out, methods=["aape"], seeds=[1]), capsys)[0] == 0
     before = results_under(out)
-    again = protocol(toy_recipe, out, "--", "--model.lr", "0.01", methods=["aape"], seeds=[1])
+    again = protocol(toy_recipe, out, "--model.lr", "0.01", methods=["aape"], seeds=[1])
     assert run_main(again, capsys)[0] == 0
     assert results_under(out) != before
     assert Result.read(out / "aape/seed1/result.json").config["model"]["init_args"]["lr"] == 0.01
@@ -321,6 +366,12 @@ def one_screen(error):
         ("--data.root=/no/such/root", "/no/such/root"),
         ("--trainer.max_epochs=1", "aggregator_epochs"),
         ("--data.shots=-1", "shots is -1"),
+        ("--data.batch_size=0", "batch_size is 0"),
+        ("--data.num_workers=-1", "num_workers is -1"),
+        ("--model.lr=-1", "lr is -1"),
+        ("--model.aggregator_epochs=-1", "aggregator_epochs is -1"),
+        ("--model.distillation_weight=-2", "distillation_weight is -2"),
+        ("--data.cache_dir=/proc/nope", "/proc/nope"),
     ],
 )
 def test_wrong_values_are_named_on_one_screen(change, named, toy_root, tiny_clip, tmp_path, capsys):

@@ -15,7 +15,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--recipe", required=True, help="path or short name of a recipe")
     parser.add_argument("--backbone", help="short for --data.backbone")
     parser.add_argument("--data-root", help="short for --data.root")
-    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="after --, further keys as for aape fit")
+    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="last, further keys as for aape fit")
     parser.set_defaults(run=run_cache)
 
 

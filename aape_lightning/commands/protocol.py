@@ -25,7 +25,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--backbone", help="short for --data.backbone")
     parser.add_argument("--data-root", help="short for --data.root")
     parser.add_argument("--report", action="store_true", help="write the report too, as aape report OUT does")
-    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="after --, further keys as for aape fit")
+    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="last, further keys as for aape fit")
     parser.set_defaults(run=run_base_to_new)
 
 

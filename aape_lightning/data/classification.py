@@ -104,6 +104,10 @@ class ClassificationDataModule(LightningDataModule):
         self.save_hyperparameters(logger=False)
         if views < 0:
             raise DataError(f"views is {views}; it must be 0 (the centre crop) or more.")
+        if batch_size < 1:
+            raise DataError(f"batch_size is {batch_size}; it must be 1 or more.")
+        if num_workers is not None and num_workers < 0:
+            raise DataError(f"num_workers is {num_workers}; it must be 0 (decode in the main process) or more.")
         self.manifest = load_manifest(manifest)
         self.root = Path(root)
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()

@@ -9,6 +9,8 @@ from aape_lightning.protocols.results import Result
 
 __all__ = ["caveats", "reads_new_sentences", "settings"]
 
+# What a seed's draw of training images depends on, beside the seed.
+_DRAW = ("manifest", "shots", "draw_file")
 # Where and how to compute; the same numbers come out of it.
 _PLACES = frozenset({"root", "cache_dir", "num_workers", "backbone", "seed"})
 
@@ -22,7 +24,12 @@ def caveats(runs: Sequence[Result]) -> list[str]:
     by_method: dict[str, list[Result]] = defaultdict(list)
     for run in runs:
         by_method[run.method].append(run)
-    return [*_missing_seeds(by_method), *_changed_settings(by_method), *_sentences(by_method)]
+    return [
+        *_missing_seeds(by_method),
+        *_changed_settings(by_method),
+        *_other_data(by_method),
+        *_sentences(by_method),
+    ]
 
 
 def _missing_seeds(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
@@ -48,6 +55,17 @@ def _changed_settings(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
         for method, runs in by_method.items()
         if len({_determining(run) for run in runs}) > 1
     ]
+
+
+def _other_data(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
+    """Methods that were run at different times may have been run on different draws."""
+    differing = []
+    for name in _DRAW:
+        found = {str(settings(run, "data").get(name)) for runs in by_method.values() for run in runs}
+        differing += [f"{name} ({', '.join(sorted(found))})"] if len(found) > 1 else []
+    if not differing:
+        return []
+    return [f"The methods were not trained on the same images: they differ in {', '.join(differing)}."]
 
 
 def _determining(run: Result) -> str:

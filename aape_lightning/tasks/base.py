@@ -5,6 +5,7 @@ the training images once, and then trains generator and head. `joint` trains bot
 to the generator.
 """
 
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, cast
@@ -64,6 +65,7 @@ class AAPETask(LightningModule):
         They start from a seed that was drawn with the task: what the DataModule draws from the global generator until
         then depends on which caches exist, and must not reach the weights.
         """
+        _check_ranges(self.hparams)
         if self.hparams["backbone_spec"] is not None:
             with torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(self._build_seed)
@@ -239,7 +241,7 @@ class AAPETask(LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record the stage, whose optimizer the checkpoint holds, and the class, as the command line would."""
-        checkpoint["stage"] = self.stage
+        checkpoint["stage"], checkpoint["max_epochs"] = self.stage, self.trainer.max_epochs
         module, name = type(self).__module__, type(self).__qualname__
         if module != "__main__" and "." not in name:  # a class of a script or of a function is found by no path
             checkpoint["hyper_parameters"] |= _INSTANTIATOR | {"_class_path": f"{module}.{name}"}
@@ -250,10 +252,17 @@ class AAPETask(LightningModule):
         Raises:
             BackboneMismatchError: If the checkpoint was trained on another backbone than this task's.
             CheckpointError: If a run is to be resumed from a checkpoint without the run's state, as `aape.ckpt` is, or
-                the checkpoint was trained with another projection, aggregator or query.
+                for another number of epochs, or if it was trained with another projection, aggregator or query.
         """
-        if self._trainer is not None and self._trainer.training and "optimizer_states" not in checkpoint:
-            raise CheckpointError(_NOT_RESUMABLE)
+        if self._trainer is not None and self._trainer.training:
+            if "optimizer_states" not in checkpoint:
+                raise CheckpointError(_NOT_RESUMABLE)
+            planned, epochs = checkpoint.get("max_epochs"), self._trainer.max_epochs
+            if planned is not None and planned != epochs:
+                raise CheckpointError(
+                    f"The run was planned for {planned} epochs, over which its learning rate falls to zero, and is "
+                    f"resumed with trainer.max_epochs {epochs}. Resume it with {planned}, or train anew."
+                )
         saved = checkpoint.get("hyper_parameters", {})
         if saved.get("backbone_spec") is not None and self.hparams["backbone_spec"] is not None:
             _refuse_another(saved["backbone_spec"], self.hparams["backbone_spec"])
@@ -276,6 +285,15 @@ class AAPETask(LightningModule):
     def drop_aggregator(self) -> None:
         """Forget the aggregator: nothing at test time uses it, and an untrained one must not linger."""
         self.aggregator = None
+
+
+def _check_ranges(hparams: Mapping[str, Any]) -> None:
+    for name in ("aggregator_lr", "lr"):
+        if name in hparams and not 0 < hparams[name] < math.inf:
+            raise RecipeError(f"{name} is {hparams[name]}; it must be above 0 (--model.{name}).")
+    for name in ("aggregator_epochs", "weight_decay", "distillation_weight"):
+        if name in hparams and not 0 <= hparams[name] < math.inf:
+            raise RecipeError(f"{name} is {hparams[name]}; it must be 0 or more (--model.{name}).")
 
 
 def _refuse_another(trained_on: BackboneSpec, used: BackboneSpec) -> None:

@@ -55,12 +55,15 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         self.build_if_known()
 
     def build_modules(self, spec: BackboneSpec) -> None:
-        """Build aggregator, generator and projection at the backbone's width."""
+        """Build generator, projection and aggregator at the backbone's width.
+
+        The aggregator comes last, so that with one seed the others start alike whatever it is, and without one.
+        """
         width = spec["embed_dim"]
-        if self.uses_summaries:
-            self.aggregator = build_aggregator(self.hparams["aggregator"], width, query=self.hparams["query"])
         self.generator = Generator(width)
         self.projection = build_projection(self.hparams["projection"], width)
+        if self.uses_summaries:
+            self.aggregator = build_aggregator(self.hparams["aggregator"], width, query=self.hparams["query"])
         self.logit_scale = spec["logit_scale"]
 
     @property

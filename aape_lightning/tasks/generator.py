@@ -46,8 +46,8 @@ class GeneratorTask(AAPETask):
     def build_modules(self, spec: BackboneSpec) -> None:
         """Build aggregator and generator at the backbone's width."""
         width = spec["embed_dim"]
-        self.aggregator = build_aggregator(self.hparams["aggregator"], width, query=self.hparams["query"])
         self.generator = Generator(width)
+        self.aggregator = build_aggregator(self.hparams["aggregator"], width, query=self.hparams["query"])
 
     def forward(self, image_embedding: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
         """AAPE h(x) of unit-norm image embeddings."""

@@ -21,7 +21,7 @@ def test_missing_seeds_are_named():
 
 
 def test_changed_settings_are_named():
-    [told] = caveats([configured("aape", 1, shots=16), configured("aape", 2, shots=8)])
+    told, _ = caveats([configured("aape", 1, shots=16), configured("aape", 2, shots=8)])
     assert told.startswith("The seeds of aape were not run with one configuration")
 
 
@@ -77,3 +77,10 @@ def test_command_names_no_place_of_this_machine():
 def test_several_readers_are_told_together():
     runs = [configured(method, 1, class_text="prompts") for method in ("prompt-mean", "aape")]
     assert caveats(runs) == ["prompt-mean, aape read sentences about the new classes at test time."]
+
+
+def test_methods_trained_on_other_images_are_told():
+    runs = [configured("aape", 1, shots=16), configured("aape-no-distill", 1, shots=2)]
+    assert caveats(runs) == [
+        "The methods were not trained on the same images: they differ in shots (16, 2).",
+    ]
