@@ -240,8 +240,9 @@ class AAPETask(LightningModule):
     # ---- checkpoints ---------------------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Record the stage, whose optimizer the checkpoint holds, and the class, as the command line would."""
-        checkpoint["stage"], checkpoint["max_epochs"] = self.stage, self.trainer.max_epochs
+        """Record stage and epochs, which optimizer and schedule belong to, and the class, as the command line would."""
+        checkpoint["stage"] = self.stage
+        checkpoint["max_epochs"] = None if self._trainer is None else self._trainer.max_epochs
         module, name = type(self).__module__, type(self).__qualname__
         if module != "__main__" and "." not in name:  # a class of a script or of a function is found by no path
             checkpoint["hyper_parameters"] |= _INSTANTIATOR | {"_class_path": f"{module}.{name}"}
