@@ -50,7 +50,7 @@ def run_base_to_new(
         RecipeError: If the recipe or a method is unknown; nothing is run then.
         ResultError: If a job failed; the others are done, and a second call runs what is missing.
     """
-    recipe_path(recipe)
+    recipe_path(recipe)  # a mistyped name is told once, before the first job
     jobs = base_to_new.jobs(recipe, [str(method_path(method)) for method in methods], seeds)
     failures: dict[Job, AAPEError | OSError] = {}
     with quiet_lightning(), progress() as bar:

@@ -1,5 +1,6 @@
 """What the loaders of a DataModule yield: positions of images, or the images themselves, transformed by workers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -29,16 +30,16 @@ def collate_positions(keys: Sequence[Key]) -> ImageBatch:
     return {"index": torch.tensor([position for _, position in keys])}
 
 
-class ImageDataset(Dataset[Any]):
+class ImageDataset(Dataset[Any], ABC):
     """A dataset whose images may be missing or damaged; subclasses give `load`.
 
     An `ImageError` becomes the item, and `ImageLoader` raises it in the main process: raised in a worker, it would
     reach the user wrapped in that process's traceback.
     """
 
+    @abstractmethod
     def load(self, key: Any) -> Any:  # noqa: ANN401 - each dataset has keys and items of its own
         """The item of a key; may raise `ImageError`."""
-        raise NotImplementedError
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401
         try:

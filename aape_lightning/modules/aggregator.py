@@ -4,6 +4,7 @@ Letters: b images, n sentences (padded), d embedding width, k heads.
 """
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
@@ -32,12 +33,13 @@ def prompt_mean(prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> F
     return F.normalize((prompts * mask[..., None]).sum(1), dim=-1)
 
 
-class Aggregator(nn.Module):
+class Aggregator(nn.Module, ABC):
     """Condenses sentences into a summary: unit norm, whatever the order and the padding of the sentences.
 
     Embeddings of another dtype are taken in the parameters' own: under `bf16-true` they come in float32.
     """
 
+    @abstractmethod
     def forward(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
@@ -48,7 +50,6 @@ class Aggregator(nn.Module):
             mask: True where `prompts` holds a sentence; at least one an image.
             image_embedding: Unit-norm image embeddings; used by the `image` query alone.
         """
-        raise NotImplementedError
 
 
 class AttentionAggregator(Aggregator):

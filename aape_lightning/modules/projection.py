@@ -3,6 +3,7 @@
 Letters: b images, c classes, d embedding width, r bottleneck width.
 """
 
+from abc import ABC, abstractmethod
 from functools import reduce
 from typing import Literal
 
@@ -27,7 +28,7 @@ __all__ = [
 ProjectionName = Literal["bottleneck", "residual", "full", "none"]
 
 
-class Projection(nn.Module):
+class Projection(nn.Module, ABC):
     """Matches images to classes: cosines, without the temperature, computed in at least float32 under any autocast.
 
     Args:
@@ -62,10 +63,11 @@ class Projection(nn.Module):
         with torch.autocast(image_embedding.device.type, enabled=False):
             return self._cosine(image_embedding.to(dtype), class_embeddings.to(dtype), aape.to(dtype))
 
+    @abstractmethod
     def _cosine(
         self, x: Float[Tensor, "b d"], w: Float[Tensor, "c d"], h: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b c"]:
-        raise NotImplementedError
+        """cos(x, w_c(x)) of inputs in the dtype to compute in."""
 
 
 class BottleneckProjection(Projection):

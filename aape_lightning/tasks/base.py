@@ -228,7 +228,7 @@ class AAPETask(LightningModule):
             [parameter for parameter in self.parameters() if parameter.requires_grad],
             lr=self.hparams["aggregator_lr" if first else "lr"],
             weight_decay=self.hparams["weight_decay"],
-            fused=True,  # one kernel instead of a dozen a parameter, which for networks this small is a fifth of a step
+            fused=True,  # one kernel instead of a dozen a parameter: for networks this small a tenth of a step
         )
         schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, self._stage_steps()))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
