@@ -30,7 +30,7 @@ def main(args: Sequence[str] | None = None) -> int:
     # took 20 times as long; without any spinning they take twice as long on an idle machine. This much costs neither.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        args = _mark_overrides(args)
+        args = _keys_last(args)
         if args and args[0] in _TRAINER_COMMANDS:
             from aape_lightning.cli import main as trainer_main
 
@@ -53,12 +53,18 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _mark_overrides(args: list[str]) -> list[str]:
-    """Put `--` before the first key of a recipe where a command takes such keys after it."""
+def _keys_last(args: list[str]) -> list[str]:
+    """The arguments with keys of a recipe behind a `--` at the end, for the commands that pass such keys on."""
     if not args or args[0] not in ("protocol", "cache") or "--" in args:
         return args
-    first = next((place for place, arg in enumerate(args) if arg.startswith(_RECIPE_KEYS)), len(args))
-    return [*args[:first], *(["--"] if first < len(args) else []), *args[first:]]
+    own: list[str] = []
+    keys: list[str] = []
+    taker = own
+    for arg in args:
+        if arg.startswith("--"):
+            taker = keys if arg.startswith(_RECIPE_KEYS) else own
+        taker.append(arg)
+    return [*own, "--", *keys] if keys else own
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -11,10 +11,13 @@ __all__ = ["progress", "track"]
 T = TypeVar("T")
 
 
-def progress() -> Progress:
+def progress(*, quiet: bool = False) -> Progress:
     """A bar with what is done, how much, how long, and how long still.
 
     It is drawn on standard error, so that output can be piped, and only where that is a terminal.
+
+    Args:
+        quiet: Draw nothing, for what is over at once.
     """
     console = Console(stderr=True)
     return Progress(
@@ -24,7 +27,7 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
+        disable=quiet or not console.is_terminal,
         transient=True,
     )
 
@@ -37,8 +40,5 @@ def track(items: Sequence[T], description: str, quiet_below: int = 0) -> Iterato
         description: What is being done.
         quiet_below: With fewer items than this, no bar is drawn.
     """
-    if len(items) < quiet_below:
-        yield from items
-        return
-    with progress() as bar:
+    with progress(quiet=len(items) < quiet_below) as bar:
         yield from bar.track(items, description=description)

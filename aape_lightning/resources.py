@@ -3,9 +3,18 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from aape_lightning.errors import AAPEError, ManifestError, RecipeError, did_you_mean, listed
+from aape_lightning.errors import AAPEError, ManifestError, PromptError, RecipeError, did_you_mean, listed
 
-__all__ = ["manifest_names", "manifest_path", "method_names", "method_path", "recipe_names", "recipe_path"]
+__all__ = [
+    "manifest_names",
+    "manifest_path",
+    "method_names",
+    "method_path",
+    "recipe_names",
+    "recipe_path",
+    "template_set_names",
+    "template_set_path",
+]
 
 _PACKAGE = Path(__file__).parent
 
@@ -76,3 +85,21 @@ def manifest_path(name: str) -> Path:
         ManifestError: If it is neither.
     """
     return _find("manifest", name, _by_stem(_folder("data_manifests")), ManifestError)
+
+
+def template_set_names() -> Iterable[str]:
+    """Names of the shipped sets of templates, which hold for any dataset."""
+    return _template_sets()
+
+
+def template_set_path(name: str) -> Path:
+    """The file of a shipped set of templates, one a line.
+
+    Raises:
+        PromptError: If there is no such set.
+    """
+    return _find("set of templates", name, _template_sets(), PromptError)
+
+
+def _template_sets() -> dict[str, Path]:
+    return {path.stem: path for path in sorted((_folder("data_manifests") / "templates").glob("*.txt"))}

@@ -186,7 +186,13 @@ def test_every_recipe_is_valid_and_documents_its_command(name, tiny_clip, toy_ro
     text = recipe_path(name).read_text()
     assert re.match(r"# .+", text)
     assert re.search(rf"#   aape fit\s+--config (\S*/)?{name}", text)
-    build(["--config", name, "--trainer.logger=false"])
+    dataset = ["--data.images", str(toy_root / "toy" / "images")] if name == "own" else []
+    build(["--config", name, "--trainer.logger=false", *dataset])
+
+
+def test_the_recipe_for_ones_own_images_asks_for_them(capsys):
+    assert main(["fit", "--config", "own"]) == 1
+    assert "No dataset is named: --data.manifest NAME" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("method", method_names())

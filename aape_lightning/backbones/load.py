@@ -12,7 +12,11 @@ from filelock import FileLock
 from PIL.Image import Image
 from torch import Tensor, nn
 
+from aape_lightning.backbones.base import FrozenBackbone
 from aape_lightning.backbones.clip import ClipBackbone, clip
+from aape_lightning.backbones.open_clip import load_open_clip
+from aape_lightning.backbones.sentence_transformers import load_sentence_transformers
+from aape_lightning.backbones.transformers import load_transformers
 from aape_lightning.errors import BackboneNotFoundError, did_you_mean
 
 __all__ = ["SHIPPED", "load_backbone"]
@@ -22,29 +26,47 @@ MODEL_URLS: dict[str, str] = clip.clip._MODELS
 SHIPPED = {"shapes-tiny": Path(__file__).parent / "weights" / "shapes_tiny.pt"}
 
 
-def load_backbone(name: str) -> ClipBackbone:
+FAMILIES: dict[str, Callable[[str], FrozenBackbone]] = {
+    "st:": load_sentence_transformers,
+    "open_clip:": load_open_clip,
+}
+
+
+def load_backbone(name: str) -> FrozenBackbone:
     """Load a frozen backbone, on the CPU in float32; one copy a process.
 
     Args:
-        name: A name of clip-anytorch (`ViT-B/16`, `RN50`, ...; downloaded on first use), `shapes-tiny`, or the path of
-            a file in OpenAI's format (a state dict or an archive).
+        name: One of
+            * a name of clip-anytorch (`ViT-B/16`, `RN50`, ...; downloaded on first use), or `shapes-tiny`;
+            * the path of a file in OpenAI's format (a state dict or an archive);
+            * the path of a folder of a CLIP of Hugging Face's transformers;
+            * `st:NAME` or `st:FOLDER`: a CLIP of sentence-transformers, such as `st:clip-ViT-B-32`;
+            * `open_clip:MODEL/WEIGHTS`: a model of open_clip with one of its tags or a file, such as
+              `open_clip:ViT-B-16/laion2b_s34b_b88k`.
 
     Raises:
-        BackboneNotFoundError: If the name is unknown, the download fails, or the file is not a CLIP.
+        BackboneNotFoundError: If the name is unknown, the download fails, or the files are not those of a CLIP.
     """
     return _load(name, _clip_root())
 
 
 @functools.lru_cache(maxsize=2)
-def _load(name: str, download_root: Path) -> ClipBackbone:
+def _load(name: str, download_root: Path) -> FrozenBackbone:
+    for prefix, load in FAMILIES.items():
+        if name.startswith(prefix):
+            return load(name)
     path = SHIPPED.get(name, Path(name))
     if path.is_file():
         return _from_file(name, path)
     if name in MODEL_URLS:
         return _from_download(name, download_root)
+    if path.is_dir():
+        return load_transformers(name, name)
     known = [*MODEL_URLS, *SHIPPED]
     raise BackboneNotFoundError(
-        f"No backbone {name!r}: it is neither a file nor one of {', '.join(known)}.{did_you_mean(name, known)}"
+        f"No backbone {name!r}: it is neither a file nor one of {', '.join(known)}, nor a folder of a transformers "
+        "CLIP, nor of the form st:NAME (sentence-transformers) or open_clip:MODEL/WEIGHTS."
+        f"{did_you_mean(name, [*known, *FAMILIES])}"
     )
 
 

@@ -35,7 +35,8 @@ class Backbone(Protocol):
 
     Attributes:
         name: The name that loads it.
-        fingerprint: Hash of its weights; caches and checkpoints are bound to it.
+        fingerprint: Hash of its weights and of all else that its embeddings depend on; caches and checkpoints are bound
+            to it.
         image_mean: Mean of each colour channel that `transform` subtracts, in [0, 1].
         image_std: Deviation of each colour channel by which `transform` divides.
     """
@@ -70,7 +71,11 @@ class Backbone(Protocol):
         """This backbone in plain values."""
 
     def tokenize(self, texts: Sequence[str], *, truncate: bool = False) -> Int[Tensor, "b t"]:
-        """Tokens of each text, padded to `context_length`."""
+        """Tokens of each text, padded to `context_length`.
+
+        Raises:
+            RuntimeError: If a text is longer than the context and `truncate` is off.
+        """
 
     def token_count(self, text: str) -> int:
         """Length of a text in tokens, start and end included, before any truncation."""

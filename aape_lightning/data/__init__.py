@@ -11,33 +11,42 @@ if TYPE_CHECKING:
     from aape_lightning.data.classification import ClassificationDataModule
     from aape_lightning.data.draws import Draw, draw
     from aape_lightning.data.features import FeatureStore, Views
-    from aape_lightning.data.manifests import Manifest, load_manifest
-    from aape_lightning.data.readers import read_split
+    from aape_lightning.data.manifests import load_caption_manifest, load_manifest, load_question_manifest
+    from aape_lightning.data.readers.split import read_split
+    from aape_lightning.data.schema import CaptionManifest, ClassManifest, QuestionManifest
     from aape_lightning.data.splits import Item, Split
 
 __all__ = [
+    "CaptionManifest",
+    "ClassManifest",
     "ClassificationDataModule",
     "Draw",
     "FeatureStore",
     "Item",
-    "Manifest",
+    "QuestionManifest",
     "Split",
     "Views",
     "draw",
+    "load_caption_manifest",
     "load_manifest",
+    "load_question_manifest",
     "read_split",
 ]
 
 _HOMES = {
+    "CaptionManifest": "schema",
+    "ClassManifest": "schema",
     "ClassificationDataModule": "classification",
     "Draw": "draws",
     "FeatureStore": "features",
     "Item": "splits",
-    "Manifest": "manifests",
+    "QuestionManifest": "schema",
     "Split": "splits",
     "Views": "features",
     "draw": "draws",
+    "load_caption_manifest": "manifests",
     "load_manifest": "manifests",
+    "load_question_manifest": "manifests",
     "read_split": "readers",
 }
 

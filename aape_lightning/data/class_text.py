@@ -9,13 +9,13 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from aape_lightning.backbones import Backbone
-from aape_lightning.data.manifests import Manifest
-from aape_lightning.data.sentences import sentences_of
+from aape_lightning.data.schema import ClassManifest
+from aape_lightning.data.sentences import chosen_source, sentences_of
 from aape_lightning.data.shapes import sentence_truth, shapes_sentences
 from aape_lightning.errors import PromptError, listed
-from aape_lightning.prompts import PromptBank, curate, fill_templates, open_or_build_bank
+from aape_lightning.prompts import Curation, PromptBank, curate, fill_templates, open_or_build_bank
 
-__all__ = ["ClassText", "load_sentences", "sentence_kinds"]
+__all__ = ["ClassText", "curated_sentences", "load_sentences", "sentence_kinds"]
 
 
 class ClassText:
@@ -32,9 +32,13 @@ class ClassText:
         self.folder = folder
         self.device = device
 
-    def bank(self, sentences: Mapping[str, Sequence[str]]) -> PromptBank:
-        """The bank of these sentences, on the device."""
-        return open_or_build_bank(self.backbone, sentences, self.folder, self.device).to(self.device)
+    def bank(self, sentences: Mapping[str, Sequence[str]], class_names: Sequence[str]) -> PromptBank:
+        """The bank of these classes' sentences, in the order of the classes, on the device.
+
+        Classes of one name (ImageNet's two of "missile") have the same sentences, embedded once.
+        """
+        bank = open_or_build_bank(self.backbone, sentences, self.folder, self.device)
+        return bank.select(class_names).to(self.device)
 
     def open(self, path: Path, class_names: Sequence[str]) -> PromptBank:
         """A bank file's part for these classes, on the device.
@@ -43,50 +47,76 @@ class ClassText:
             PromptError: If the file lacks a class.
             BackboneMismatchError: If another backbone made it.
         """
-        bank = PromptBank.open(path, self.backbone)
+        bank = PromptBank.open(path, self.backbone, verify=True)
         if missing := [name for name in class_names if name not in bank.keys]:
             raise PromptError(f"The prompt bank {str(path)!r} has no sentences for {listed(missing, limit=20)}.")
         return bank.select(class_names).to(self.device)
 
-    def embed_classes(
-        self, class_names: Sequence[str], templates: Sequence[str], class_text: str
-    ) -> Float[Tensor, "c d"]:
-        """w_c: each class's embedding by a template, or the normalised mean over the manifest's templates.
-
-        Raises:
-            PromptError: If `class_text` is neither a template nor `manifest`.
-        """
-        if class_text != "manifest" and "{}" not in class_text:
-            raise PromptError(
-                f"class_text is {class_text!r}; it must be a template with {{}} such as 'a photo of a {{}}.', "
-                "'manifest' or 'prompts'."
-            )
-        chosen = templates if class_text == "manifest" else [class_text]
-        return self.bank(fill_templates(class_names, chosen)).means()
+    def embed_classes(self, class_names: Sequence[str], templates: Sequence[str]) -> Float[Tensor, "c d"]:
+        """w_c: each class's embedding by a template, or the normalised mean over several."""
+        return self.bank(fill_templates(class_names, templates), class_names).means()
 
 
 def load_sentences(
-    text: ClassText, manifest: Manifest, root: Path, class_names: Sequence[str], prompts: str, truncate: bool
+    text: ClassText,
+    manifest: ClassManifest,
+    root: Path,
+    class_names: Sequence[str],
+    prompts: str | None,
+    *,
+    templates_for_missing: bool = False,
+    truncate: bool = False,
 ) -> PromptBank:
     """The prompt bank of a dataset's classes: found, matched, curated, embedded; with a line on what was dropped.
+
+    Args:
+        text: What embeds them.
+        manifest: The dataset.
+        root: The data root.
+        class_names: The classes.
+        prompts: As for `chosen_source`.
+        templates_for_missing: As for `sentences_of`.
+        truncate: As for `curate`.
 
     Raises:
         PromptError: If a class is left without a sentence.
         BackboneMismatchError: If `prompts` is a bank of another backbone.
     """
+    prompts = chosen_source(manifest, prompts)
     if prompts.endswith(".safetensors"):
         return text.open(Path(prompts), class_names)
-    curation = curate(
-        sentences_of(manifest, root, class_names, prompts),
-        context_length=text.backbone.context_length,
-        token_count=text.backbone.token_count,
+    curation = curated_sentences(
+        text.backbone, manifest, root, class_names, prompts,
+        templates_for_missing=templates_for_missing, truncate=truncate,
+    )  # fmt: skip
+    rank_zero_info(f"Prompts {prompts!r}: {curation}.")
+    return text.bank(curation.sentences, class_names)
+
+
+def curated_sentences(
+    backbone: Backbone,
+    manifest: ClassManifest,
+    root: Path,
+    class_names: Sequence[str],
+    prompts: str | None,
+    *,
+    templates_for_missing: bool = False,
+    truncate: bool = False,
+) -> Curation:
+    """The sentences of a dataset's classes, found, matched and curated for a backbone; arguments as `load_sentences`.
+
+    Raises:
+        PromptError: If a class is left without a sentence.
+    """
+    return curate(
+        sentences_of(manifest, root, class_names, prompts, templates_for_missing=templates_for_missing),
+        context_length=backbone.context_length,
+        token_count=backbone.token_count,
         truncate=truncate,
     )
-    rank_zero_info(f"Prompts {prompts!r}: {curation}.")
-    return text.bank(curation.sentences)
 
 
-def sentence_kinds(manifest: Manifest, bank: PromptBank) -> list[list[str]]:
+def sentence_kinds(manifest: ClassManifest, bank: PromptBank) -> list[list[str]]:
     """The kind of each sentence of a bank, by class, where the dataset knows it; empty elsewhere.
 
     The shapes world knows which of its own sentences are faithful, redundant, irrelevant or wrong.

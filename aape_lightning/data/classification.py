@@ -17,9 +17,13 @@ from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import Draw, draw
 from aape_lightning.data.features import FeatureStore, Views
+from aape_lightning.data.images import file_size, image_opener
 from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
 from aape_lightning.data.manifests import load_manifest
-from aape_lightning.data.readers import file_size, image_opener, read_split
+from aape_lightning.data.manifests.guess import guess_manifest
+from aape_lightning.data.manifests.templates import chosen_templates
+from aape_lightning.data.places import data_root
+from aape_lightning.data.readers.split import read_split
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
 from aape_lightning.data.sentences import sentence_file
 from aape_lightning.data.splits import Item, Part, Split
@@ -61,13 +65,19 @@ class ClassificationDataModule(LightningDataModule):
     (both built on first use), or computed on the device after each batch's transfer.
 
     Args:
-        manifest: Short name or path of the dataset's manifest.
-        root: The data root, under which the dataset's folder lies (CoOp's $DATA); unused by the shapes world.
+        manifest: Short name or path of the dataset's manifest, a domain such as `pacs/photo` or `pacs/sketch:target`,
+            or a folder of images (see `guess_manifest`). None where `images` is given.
+        root: The data root, under which the dataset's folder lies (CoOp's $DATA); the manifest's own where not given,
+            else the current folder.
+        images: A folder of images to use instead of a manifest; short for `manifest` with that folder.
         backbone: Name or path for `load_backbone`.
         prompts: A sentence source of the manifest, `templates`, a JSON file `{class: [sentence]}`, or a prompt bank
-            (`.safetensors`). Read for training alone, or where `class_text` is `prompts`.
-        class_text: What a class is called: a template with `{}`, `manifest` for the mean over the manifest's templates,
-            or `prompts` for the mean over its sentences (CuPL's rule).
+            (`.safetensors`); the manifest's first source where not given. Read for training alone, or where
+            `class_text` is `prompts`.
+        templates_for_missing: Give a class without sentences those of the manifest's templates; an error otherwise.
+        class_text: What a class is called: a template with `{}`; `manifest` for the mean over the manifest's templates,
+            or over a set of templates by its name (`kgcoop`, `imagenet-7`, `imagenet-80`); or `prompts` for the mean
+            over its sentences (CuPL's rule).
         shots: Training images a class, drawn as CoOp draws them; 0 for all.
         seed: Seed of the draw, the order and the augmentation.
         draw_file: A draw to use instead: JSON of `aape data draw`, or a pickle of CoOp's `split_fewshot/`.
@@ -83,11 +93,13 @@ class ClassificationDataModule(LightningDataModule):
 
     def __init__(
         self,
-        manifest: str = "shapes",
-        root: str = ".",
+        manifest: str | None = "shapes",
+        root: str | None = None,
         *,
+        images: str | None = None,
         backbone: str = "ViT-B/16",
-        prompts: str = "templates",
+        prompts: str | None = None,
+        templates_for_missing: bool = False,
         class_text: str = "a photo of a {}.",
         shots: int = 16,
         seed: int = 1,
@@ -108,8 +120,13 @@ class ClassificationDataModule(LightningDataModule):
             raise DataError(f"batch_size is {batch_size}; it must be 1 or more.")
         if num_workers is not None and num_workers < 0:
             raise DataError(f"num_workers is {num_workers}; it must be 0 (decode in the main process) or more.")
-        self.manifest = load_manifest(manifest)
-        self.root = Path(root)
+        if manifest is None and images is None:
+            raise DataError(
+                "No dataset is named: --data.manifest NAME (see aape data list), a manifest's path, or --data.images "
+                "DIR, a folder with a folder of images for each class."
+            )
+        self.manifest = load_manifest(str(manifest)) if images is None else guess_manifest(Path(images))
+        self.root = data_root(self.manifest, root if images is None else None)
         self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
         self.workers = default_workers() if num_workers is None else num_workers
         self.bank: PromptBank | None = None
@@ -137,7 +154,9 @@ class ClassificationDataModule(LightningDataModule):
         self._set_up_text(with_bank=stage == "fit")
         wanted: dict[str, tuple[Part, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         for part in wanted.get(stage, ("test",)):
-            self._parts[part] = self._load(part, relabel(items[part], labels))
+            chosen = relabel(items[part], labels)
+            if chosen or part != "val":  # what has no validation images is trained without them
+                self._parts[part] = self._load(part, chosen)
 
     def _draw(self, split: Split) -> Draw:
         if file := self.hparams["draw_file"]:
@@ -159,14 +178,19 @@ class ClassificationDataModule(LightningDataModule):
         bank = None
         if with_bank or by_sentences:
             bank = load_sentences(
-                text, self.manifest, self.root, self.class_names, self.hparams["prompts"], self.hparams["truncate"]
+                text,
+                self.manifest,
+                self.root,
+                self.class_names,
+                self.hparams["prompts"],
+                templates_for_missing=self.hparams["templates_for_missing"],
+                truncate=self.hparams["truncate"],
             )
         if by_sentences and bank is not None:
             self.class_embeddings = bank.means()
         else:
-            self.class_embeddings = text.embed_classes(
-                self.class_names, self.manifest.templates, self.hparams["class_text"]
-            )
+            templates = chosen_templates(self.manifest, self.hparams["class_text"])
+            self.class_embeddings = text.embed_classes(self.class_names, templates)
         self.bank = bank if with_bank else None
 
     def _load(self, part: Part, items: list[Item]) -> _Loaded:
@@ -203,9 +227,9 @@ class ClassificationDataModule(LightningDataModule):
         sampler = TrainSampler(size, batch_size, seed=self.hparams["seed"], **self._replicas())
         return self._loader("train", sampler, batch_size)
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        """The drawn validation images, each once."""
-        return self._eval_loader("val")
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """The drawn validation images, each once; no loader where the dataset has none."""
+        return self._eval_loader("val") if "val" in self._parts else []
 
     def test_dataloader(self) -> DataLoader[Any]:
         """The test images of the class subset, each once."""
@@ -331,9 +355,13 @@ class ClassificationDataModule(LightningDataModule):
         Raises:
             ManifestError: If the dataset's folder or split is missing.
         """
-        sentences = sentence_file(self.manifest, self.root, self.hparams["prompts"])
-        chosen = self.hparams["draw_file"]
-        return contents_hash(self.manifest, self.root, [sentences, Path(chosen) if chosen else None])
+        return contents_hash(self.manifest, self.root, [self._sentence_file(), self.hparams["draw_file"]])
+
+    def _sentence_file(self) -> Path | None:
+        prompts = self.hparams["prompts"]
+        if prompts is None and not self.manifest.prompts:
+            return None  # whether sentences are needed is known in `setup`
+        return sentence_file(self.manifest, self.root, prompts)
 
     def test_items(self) -> list[Item]:
         """The test images, in the order of their `index`; labels count inside the class subset."""

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from aape_lightning.data.manifests import Manifest
-from aape_lightning.data.readers import read_split
+from aape_lightning.data.readers.split import read_split
+from aape_lightning.data.schema import ClassManifest
 
 __all__ = ["contents_hash"]
 
 
-def contents_hash(manifest: Manifest, root: Path, files: Iterable[Path | None]) -> str:
+def contents_hash(manifest: ClassManifest, root: Path, files: Iterable[Path | str | None]) -> str:
     """Hash of manifest, split and further files; images are known by their paths.
 
     Args:
@@ -21,8 +21,9 @@ def contents_hash(manifest: Manifest, root: Path, files: Iterable[Path | None]) 
     Raises:
         ManifestError: If the dataset's folder or split is missing.
     """
-    digest = hashlib.sha256(manifest.model_dump_json().encode())
+    digest = hashlib.sha256(manifest.model_dump_json(exclude={"root"}).encode())
     digest.update(repr(read_split(manifest, root)).encode())
     for file in files:
-        digest.update(hashlib.sha256(file.read_bytes() if file and file.is_file() else b"").digest())
+        content = Path(file).read_bytes() if file is not None and Path(file).is_file() else b""
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()

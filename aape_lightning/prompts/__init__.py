@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from aape_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from aape_lightning.prompts.bank import PromptBank, embed_texts, open_or_build_bank
+    from aape_lightning.prompts.bank import PromptBank, open_or_build_bank
     from aape_lightning.prompts.curation import Curation, curate
+    from aape_lightning.prompts.embedding import embed_texts
     from aape_lightning.prompts.names import match_names
     from aape_lightning.prompts.sources import fill_templates, read_sentences
 
@@ -28,7 +29,7 @@ _HOMES = {
     "Curation": "curation",
     "PromptBank": "bank",
     "curate": "curation",
-    "embed_texts": "bank",
+    "embed_texts": "embedding",
     "fill_templates": "sources",
     "match_names": "names",
     "open_or_build_bank": "bank",

@@ -1,12 +1,14 @@
 """The prompt bank: every sentence's embedding, ragged by key, kept on the device and gathered there.
 
 A key is a class (sentences from a language model) or an image (its captions). On disk a bank is one safetensors file
-that is bound to the backbone and the texts by their fingerprints.
+that is bound to the backbone and the texts by their fingerprints. Opening it reads the keys and the texts; the
+embeddings are memory-mapped.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,23 +24,13 @@ from torch.nn import functional as F
 from aape_lightning.backbones import Backbone
 from aape_lightning.errors import BackboneMismatchError, PromptError
 from aape_lightning.files import atomic_path
-from aape_lightning.progress import track
+from aape_lightning.prompts.embedding import embed_texts
 
-__all__ = ["PromptBank", "embed_texts", "open_or_build_bank"]
+__all__ = ["PromptBank", "open_or_build_bank"]
 
-_FORMAT = "aape-prompt-bank-1"
+_FORMAT = "aape-prompt-bank-2"
+_TEXTS = ("offsets", "texts", "keys")
 _REMEDY = "Remove it; it is built again from the sentences with: aape cache --recipe RECIPE"
-
-
-def embed_texts(backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int = 256) -> Tensor:
-    """Unit-norm embeddings (M, D) of texts, on the CPU; texts beyond the context are cut."""
-    backbone.to(device)
-    chunks = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    embedded = [
-        backbone.encode_text(backbone.tokenize(chunk, truncate=True).to(device)).cpu()
-        for chunk in track(chunks, "embedding sentences", quiet_below=8)
-    ]
-    return torch.cat(embedded)
 
 
 def _digest(value: object) -> str:
@@ -62,11 +54,17 @@ class PromptBank:
     texts: list[str]
 
     @classmethod
-    def build(cls, backbone: Backbone, sentences: Mapping[str, Sequence[str]], device: torch.device) -> "PromptBank":
-        """Embed sentences by key; texts beyond the backbone's context are cut."""
+    def build(
+        cls,
+        backbone: Backbone,
+        sentences: Mapping[str, Sequence[str]],
+        device: torch.device,
+        parts: Path | None = None,
+    ) -> "PromptBank":
+        """Embed sentences by key, as `embed_texts` does; texts beyond the backbone's context are cut."""
         counts = torch.tensor([0, *map(len, sentences.values())])
         texts = [text for group in sentences.values() for text in group]
-        return cls(embed_texts(backbone, texts, device), counts.cumsum(0), list(sentences), texts)
+        return cls(embed_texts(backbone, texts, device, parts=parts), counts.cumsum(0), list(sentences), texts)
 
     @cached_property
     def _table(self) -> tuple[Int[Tensor, "k n"], Bool[Tensor, "k n"]]:
@@ -104,7 +102,7 @@ class PromptBank:
         return type(self)(self.embeddings[flat], offsets, list(keys), [self.texts[row] for row in flat])
 
     def save(self, path: Path, backbone: Backbone) -> None:
-        """Write the bank as safetensors, bound to its backbone and with a hash of all it holds; whole or not at all."""
+        """Write the bank as safetensors, bound to its backbone and with hashes of all it holds; whole or not at all."""
         tensors = {
             "embeddings": self.embeddings.contiguous(),
             "offsets": self.offsets,
@@ -112,12 +110,18 @@ class PromptBank:
             "keys": _pack(self.keys),
         }
         metadata = {"format": _FORMAT, "backbone": backbone.fingerprint, "backbone_name": backbone.name}
+        hashes = {"texts": _hash(tensors[name] for name in _TEXTS), "embeddings": _hash([self.embeddings])}
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata | {"contents": self._contents()})
+            save_file(tensors, temporary, metadata | hashes)
 
     @classmethod
-    def open(cls, path: Path, backbone: Backbone) -> "PromptBank":
-        """Read a bank.
+    def open(cls, path: Path, backbone: Backbone, *, verify: bool = False) -> "PromptBank":
+        """Open a bank; its embeddings stay on disk until they are used.
+
+        Args:
+            path: The file.
+            backbone: The encoder that must have made it.
+            verify: Check the embeddings too against their hash, which reads them all.
 
         Raises:
             PromptError: If the file is missing, damaged, or not a bank.
@@ -127,9 +131,13 @@ class PromptBank:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}
                 if metadata.get("format") != _FORMAT:
-                    raise PromptError(f"{str(path)!r} is a safetensors file, but no prompt bank.")
-                tensors = {name: file.get_tensor(name) for name in ("embeddings", "offsets", "texts", "keys")}
-            made_with, name, contents = (metadata[note] for note in ("backbone", "backbone_name", "contents"))
+                    raise PromptError(f"{str(path)!r} is a safetensors file, but no prompt bank. {_REMEDY}")
+                tensors = {name: file.get_tensor(name) for name in ("embeddings", *_TEXTS)}
+            made_with, name = metadata["backbone"], metadata["backbone_name"]
+            hashes = (metadata["texts"], metadata["embeddings"])
+            found = (_hash(tensors[part] for part in _TEXTS), _hash([tensors["embeddings"]]) if verify else hashes[1])
+            if found != hashes:
+                raise PromptError(f"{str(path)!r} is damaged: it does not hold what was written into it. {_REMEDY}")
             keys, texts = _unpack(tensors["keys"]), _unpack(tensors["texts"])
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise PromptError(f"{str(path)!r} cannot be read as a prompt bank ({error}). {_REMEDY}") from error
@@ -139,16 +147,15 @@ class PromptBank:
                 f"{made_with[:12]}), and this run uses {backbone.name!r} (weights "
                 f"{backbone.fingerprint[:12]}). Build one for it: pass the sentences (JSON) as --data.prompts."
             )
-        bank = cls(tensors["embeddings"], tensors["offsets"], keys, texts)
-        if contents != bank._contents():
-            raise PromptError(f"{str(path)!r} is damaged: it does not hold what was written into it. {_REMEDY}")
-        return bank
+        return cls(tensors["embeddings"], tensors["offsets"], keys, texts)
 
-    def _contents(self) -> str:
-        """Hash of everything that the bank holds."""
-        digest = hashlib.sha256(self.embeddings.cpu().contiguous().numpy().data)
-        digest.update(_digest([self.offsets.tolist(), self.keys, self.texts]).encode())
-        return digest.hexdigest()
+
+def _hash(tensors: Iterable[Tensor]) -> str:
+    """Hash of some tensors' bytes."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        digest.update(tensor.cpu().contiguous().numpy().data)
+    return digest.hexdigest()
 
 
 def _pack(texts: Sequence[str]) -> Tensor:
@@ -166,12 +173,15 @@ def open_or_build_bank(
 ) -> PromptBank:
     """The bank of these sentences under this backbone, from the cache folder, built there when it is missing.
 
-    Two processes that ask for the same bank build it once: the second waits for the first.
+    A build that was interrupted goes on. Two processes that ask for the same bank build it once: the second waits for
+    the first.
     """
     key = _digest([_FORMAT, backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
     path = folder / f"{key[:24]}.safetensors"
+    parts = path.with_suffix(".parts")
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
         if not path.is_file():
-            PromptBank.build(backbone, sentences, device).save(path, backbone)
-    return PromptBank.open(path, backbone)
+            PromptBank.build(backbone, sentences, device, parts).save(path, backbone)
+        shutil.rmtree(parts, ignore_errors=True)
+    return PromptBank.open(path, backbone, verify=True)

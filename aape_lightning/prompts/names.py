@@ -4,21 +4,25 @@ The rules are those that resolve the public files of CuPL, ProText and CoPrompt 
 resolves is an alias in the dataset's manifest, and what is left then is an error.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from aape_lightning.errors import PromptError, did_you_mean, listed
+from aape_lightning.errors import PromptError
 
-__all__ = ["match_names"]
+__all__ = ["match_names", "normalise_name", "present_names"]
+
+_MOST_READINGS = 3  # a name as it stands, and the two rotations
 
 
-def _normalise(name: str) -> str:
+def normalise_name(name: str) -> str:
+    """A class name in lower case, with single spaces for underscores and runs of spaces."""
     return " ".join(name.lower().replace("_", " ").split())
 
 
 def _spellings(name: str) -> Iterator[str]:
     """A key's readings, the most literal first."""
-    plain = _normalise(name)
+    plain = normalise_name(name)
     yield plain
     if match := re.fullmatch(r"(.+) \((.+)\)", plain):  # SUN397: "apartment building (outdoor)"
         yield f"{match[2]} {match[1]}"
@@ -38,7 +42,7 @@ def match_names(keys: Iterable[str], class_names: Sequence[str], aliases: Mappin
         For each class name, in order, the key that holds its sentences.
 
     Raises:
-        PromptError: If a class is left without a key; the message lists every such class.
+        PromptError: If a class is left without a key; the message lists every such class, with the closest keys.
 
     Example:
         >>> match_names(["Yin and Yang", "apartment building (outdoor)"], ["outdoor apartment_building", "yin_yang"],
@@ -46,18 +50,39 @@ def match_names(keys: Iterable[str], class_names: Sequence[str], aliases: Mappin
         {'outdoor apartment_building': 'apartment building (outdoor)', 'yin_yang': 'Yin and Yang'}
     """
     keys = list(keys)
-    target = {_normalise(key): _normalise(name) for key, name in aliases.items()}
+    found = present_names(keys, class_names, aliases)
+    if missing := [name for name in class_names if name not in found]:
+        raise PromptError(
+            f"{len(missing)} of {len(class_names)} classes have no sentences: {_with_closest(missing, keys)}. Add them "
+            "to the prompt file, name them under `aliases` in the manifest ({file's name: class name}), or let "
+            "templates stand in with --data.templates_for_missing true."
+        )
+    return found
+
+
+def present_names(keys: Iterable[str], class_names: Sequence[str], aliases: Mapping[str, str]) -> dict[str, str]:
+    """As `match_names`, without the classes that no key is left for."""
+    target = {normalise_name(key): normalise_name(name) for key, name in aliases.items()}
     readings: dict[str, str] = {}
-    for rank in range(3):
-        for key in keys:
-            spelled = [target[_normalise(key)]] if _normalise(key) in target else list(_spellings(key))
+    spellings = [(key, _readings(key, target)) for key in keys]
+    for rank in range(_MOST_READINGS):
+        for key, spelled in spellings:
             if rank < len(spelled):
                 readings.setdefault(spelled[rank], key)  # a literal reading is never displaced by a derived one
-    missing = [name for name in class_names if _normalise(name) not in readings]
-    if missing:
-        raise PromptError(
-            f"{len(missing)} of {len(class_names)} classes have no sentences: {listed(missing, limit=20)}."
-            f"{did_you_mean(_normalise(missing[0]), readings)} Add them to the prompt file, or name them under "
-            "`aliases` in the manifest ({file's name: class name})."
-        )
-    return {name: readings[_normalise(name)] for name in class_names}
+    return {name: readings[normalise_name(name)] for name in class_names if normalise_name(name) in readings}
+
+
+def _readings(key: str, aliases: Mapping[str, str]) -> list[str]:
+    alias = aliases.get(normalise_name(key))
+    return list(_spellings(key)) if alias is None else [alias]
+
+
+def _with_closest(missing: Sequence[str], keys: Sequence[str], limit: int = 20) -> str:
+    """The first missing classes, each with the key that is closest to it."""
+    plain = {normalise_name(key): key for key in keys}
+    shown = []
+    for name in missing[:limit]:
+        close = difflib.get_close_matches(normalise_name(name), plain, n=1)
+        shown.append(f"{name!r}" + (f" (closest: {plain[close[0]]!r})" if close else ""))
+    more = f" and {len(missing) - limit} more" if len(missing) > limit else ""
+    return ", ".join(shown) + more

@@ -8,7 +8,7 @@ import pytest
 from aape_lightning.__main__ import main
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import draw
-from aape_lightning.data.readers import read_coop_split
+from aape_lightning.data.readers.split import read_coop_split
 from aape_lightning.errors import DataError
 
 

@@ -35,7 +35,7 @@ def test_equals_coops_draw_file_for_file(dataset, shots, seed, shared_data):
     theirs = json.loads((shared_data / "draws" / dataset / f"shot_{shots}-seed_{seed}.json").read_text())
     whole = read_split(manifest, shared_data)
     ours = draw(whole, shots, seed)
-    prefix = "/".join(part for part in ("./data", manifest.folder[0], manifest.images) if part != ".") + "/"
+    prefix = "/".join(part for part in ("./data", manifest.folder[0], manifest.images[0]) if part != ".") + "/"
     for part in ("train", "val"):
         expected = [
             (entry["impath"].removeprefix(prefix), entry["label"], entry["classname"]) for entry in theirs[part]["data"]
@@ -48,6 +48,21 @@ def test_equals_coops_draw_file_for_file(dataset, shots, seed, shared_data):
 def test_every_published_draw_is_compared(shared_data):
     found = sorted(f"{path.parent.name}/{path.name}" for path in (shared_data / "draws").glob("*/*.json"))
     assert found == sorted("{}/shot_{}-seed_{}.json".format(*parameters.values) for parameters in DRAWS)
+
+
+@pytest.mark.shared_data
+def test_equals_a_published_draw_of_two_shots_and_seed_three(shared_data):
+    """Positions in the split file, as cross_modal_adaptation's indices/eurosat/shot_2-seed_3.json lists them."""
+    whole = read_split(load_manifest("eurosat"), shared_data)
+    drawn = draw(whole, 2, 3)
+    assert [whole.train.index(item) for item in drawn.train] == [
+        487, 1213, 2614, 1767, 3757, 4236, 5470, 5689, 5884, 6990,
+        7013, 7930, 8960, 8531, 10378, 9729, 11142, 11713, 13107, 13125,
+    ]  # fmt: skip
+    assert [whole.val.index(item) for item in drawn.val] == [
+        487, 406, 754, 837, 1355, 1735, 1999, 2179, 2307, 2643, 3197, 2832,
+        3281, 3588, 3743, 4008, 4699, 4315, 5075, 5284,
+    ]  # fmt: skip
 
 
 def test_classes_come_in_the_order_of_their_first_image():

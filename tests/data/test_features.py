@@ -11,7 +11,7 @@ import pytest
 import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
-from aape_lightning.data.readers import file_size, image_opener
+from aape_lightning.data.images import file_size, image_opener
 from aape_lightning.data.transforms import augmentation, seeded
 from aape_lightning.errors import DataError, ImageError
 
@@ -221,7 +221,7 @@ from pathlib import Path
 import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
-from aape_lightning.data.readers import file_size, image_opener
+from aape_lightning.data.images import file_size, image_opener
 features._ROWS_PER_CHUNK = features._IMAGES_PER_PASS = 4
 root, manifest = Path(sys.argv[1]), load_manifest(sys.argv[1] + "/toy.yaml")
 whole, seen = image_opener(manifest, root), []

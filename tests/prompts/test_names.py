@@ -56,9 +56,9 @@ def test_names_come_in_the_datasets_order_and_surplus_keys_are_ignored():
 
 
 def test_every_class_without_a_key_is_listed_with_the_closest_key():
-    with pytest.raises(PromptError, match="2 of 3 classes have no sentences: 'snoopy_dog', 'yin_yang'") as caught:
+    listed = r"2 of 3 classes .*: 'snoopy_dog' \(closest: 'snoopy dogs'\), 'yin_yang'\."
+    with pytest.raises(PromptError, match=listed) as caught:
         match_names(["face", "snoopy dogs"], ["snoopy_dog", "face", "yin_yang"], {})
-    assert "Did you mean 'snoopy dogs'?" in str(caught.value)
     assert "aliases" in str(caught.value)
 
 

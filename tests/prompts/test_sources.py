@@ -26,14 +26,14 @@ def test_reads_a_file_of_cupls_form_in_its_order(tmp_path):
         (b'{"dog": "A dog."}', "class 'dog' must hold a list of sentences, not 'A dog.'"),
         (b'{"cat": ["A cat."], "dog": ["A dog.", 3]}', "class 'dog' must hold a list of sentences"),
         (b'{"dog": null}', "class 'dog' must hold a list of sentences, not None"),
-        (b'{"dog": {"a": "b"}}', "class 'dog' must hold a list of sentences"),
+        (b'{"toy": {"a": "b"}}', "class 'a' must hold a list of sentences"),
     ],
 )
 def test_a_file_of_another_form_is_an_error_that_names_it(content, message, tmp_path):
     path = tmp_path / "prompts.json"
     path.write_bytes(content)
     with pytest.raises(PromptError, match=f"{re.escape(repr(str(path)))}.*{message}"):
-        read_sentences(path)
+        read_sentences(path, dataset="toy")
 
 
 def test_a_missing_file_is_an_error_that_names_the_option(tmp_path):
@@ -62,7 +62,5 @@ def test_no_template_is_an_error():
         fill_templates(["dog"], [])
 
 
-def test_classes_that_share_a_name_are_an_error():
-    """Their embeddings are kept by name: one would be lost, and every later label would be off by one."""
-    with pytest.raises(PromptError, match="share the names 'missile', 'sunglasses'"):
-        fill_templates(["missile", "sunglasses", "missile", "dog", "sunglasses"], ["a {}."])
+def test_classes_that_share_a_name_share_their_sentences():
+    assert fill_templates(["missile", "dog", "missile"], ["a {}."]) == {"missile": ["a missile."], "dog": ["a dog."]}

@@ -1,0 +1,100 @@
+"""What all families of backbones share: frozen towers, unit-norm embeddings, refusal of overlong texts."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from PIL.Image import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aape_lightning.backbones.fingerprints import PROBES, fingerprint
+from aape_lightning.backbones.protocol import BackboneSpec
+
+__all__ = ["FrozenBackbone"]
+
+
+class FrozenBackbone(nn.Module, ABC):
+    """Two frozen towers; satisfies `Backbone`. A family gives its dimensions, tokeniser and towers.
+
+    Args:
+        name: The name under which it was asked for.
+        model: The module that holds both towers.
+        transform: The model's own evaluation transform, which worker processes must be able to pickle.
+    """
+
+    fingerprint: str
+    image_mean: tuple[float, float, float]
+    image_std: tuple[float, float, float]
+    embed_dim: int
+    input_size: int
+    context_length: int
+    logit_scale: float
+
+    def __init__(self, name: str, model: nn.Module, transform: Callable[[Image], Tensor]) -> None:
+        super().__init__()
+        self.name = name
+        self.model: Any = model.eval().requires_grad_(False)
+        self._transform = transform
+
+    @property
+    def transform(self) -> Callable[[Image], Tensor]:
+        """The model's own evaluation transform: an RGB image to a (3, H, W) tensor."""
+        return self._transform
+
+    @property
+    def spec(self) -> BackboneSpec:
+        """This backbone in plain values."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "embed_dim": self.embed_dim,
+            "logit_scale": self.logit_scale,
+        }
+
+    def tokenize(self, texts: Sequence[str], *, truncate: bool = False) -> Int[Tensor, "b t"]:
+        """Tokens of each text, padded to the model's own context length.
+
+        Raises:
+            RuntimeError: If a text is longer than the context and `truncate` is off.
+        """
+        for text in () if truncate else texts:
+            if self.token_count(text) > self.context_length:
+                raise RuntimeError(
+                    f"Input {text!r} is too long for context length {self.context_length}: it has "
+                    f"{self.token_count(text)} tokens."
+                )
+        return self._tokens(list(texts))
+
+    @abstractmethod
+    def token_count(self, text: str) -> int:
+        """Length of a text in tokens, start and end included, before any truncation."""
+
+    @torch.no_grad()
+    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of transformed images."""
+        # Under "bf16-true" Lightning casts the images and not the tower.
+        images = images.to(next(self.model.parameters()).dtype)
+        return F.normalize(self._image_features(images).float(), dim=-1)
+
+    @torch.no_grad()
+    def encode_text(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of tokenised texts."""
+        return F.normalize(self._text_features(tokens).float(), dim=-1)
+
+    def _fingerprint(self, settings: Mapping[str, object]) -> str:
+        """Fingerprint of the weights, the tokeniser, and the settings of the rest."""
+        tokens = self.tokenize(PROBES, truncate=True).tolist()
+        return fingerprint(self.model.state_dict(), {**settings, "tokens": tokens})
+
+    @abstractmethod
+    def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
+        """Tokens of each text, padded or cut to the context length."""
+
+    @abstractmethod
+    def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]: ...
+
+    @abstractmethod
+    def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]: ...

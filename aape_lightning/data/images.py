@@ -1,0 +1,83 @@
+"""Images of a dataset by their paths in its split: opened as RGB, or measured."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from aape_lightning.data.places import image_folder
+from aape_lightning.data.schema import ClassManifest
+from aape_lightning.data.shapes import open_shapes_image
+from aape_lightning.errors import ImageError
+
+__all__ = ["FolderImages", "file_size", "image_opener", "open_image"]
+
+
+def image_opener(manifest: ClassManifest, root: Path) -> Callable[[str], Image.Image]:
+    """How to open an image of a dataset by its path in the split, as RGB; can be pickled for worker processes."""
+    if manifest.split.format == "shapes":
+        return open_shapes_image
+    return FolderImages(image_folder(manifest, root)).open
+
+
+def file_size(manifest: ClassManifest, root: Path) -> Callable[[str], int]:
+    """Size in bytes of a dataset's image by its path in the split; 0 for an image that is rendered.
+
+    The returned function raises `ImageError` for a missing file.
+    """
+    if manifest.split.format == "shapes":
+        return lambda path: 0
+    return FolderImages(image_folder(manifest, root)).size
+
+
+class FolderImages:
+    """The images under a folder.
+
+    Args:
+        folder: What their paths are relative to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def open(self, path: str) -> Image.Image:
+        """An image as RGB, as `open_image` gives it."""
+        return open_image(self.folder / path)
+
+    def size(self, path: str) -> int:
+        """Size of an image's file in bytes.
+
+        Raises:
+            ImageError: If there is none.
+        """
+        try:
+            return (self.folder / path).stat().st_size
+        except OSError as error:
+            raise _missing(self.folder / path) from error
+
+
+def open_image(path: Path) -> Image.Image:
+    """Decode an image file as RGB; 16-bit grey is scaled to 8 bits, where Pillow alone would clip it to white.
+
+    Raises:
+        ImageError: If the file is missing, truncated, or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode.startswith("I;16"):
+                return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("RGB")
+            return image.convert("RGB")
+    except FileNotFoundError as error:
+        raise _missing(path) from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ImageError(
+            f"{str(path)!r} cannot be decoded ({error}). Replace the file; find all such files with: "
+            "aape data check --manifest MANIFEST --root ROOT"
+        ) from error
+
+
+def _missing(path: Path) -> ImageError:
+    return ImageError(
+        f"No image {str(path)!r}, though the split lists it. Find all that are missing with: "
+        "aape data check --manifest MANIFEST --root ROOT"
+    )

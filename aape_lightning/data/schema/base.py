@@ -1,0 +1,49 @@
+"""What every manifest has: the dataset's name, where its files lie, its terms, and where to get it."""
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+__all__ = ["Manifest", "Strict"]
+
+
+class Strict(BaseModel):
+    """A part of a manifest: it cannot be changed, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Manifest(Strict):
+    """What every dataset has.
+
+    Attributes:
+        kind: What is in it: `classes`, `captions` or `questions`.
+        name: Short name, CoOp's where CoOp has one.
+        title: Full name; the short name where absent.
+        root: The data root that the manifest's paths are relative to, where no other is given: relative to the
+            manifest's own folder, or absolute.
+        folder: Folder names under the data root, in order of preference; empty where the files lie in the root itself.
+        images: Image folders inside the dataset's folder, in order of preference, to which the split's paths are
+            relative.
+        licence: Terms of use.
+        source: Where to get it.
+        counts: What it must hold.
+    """
+
+    kind: str = "classes"
+    name: str
+    title: str = ""
+    root: str | None = None
+    folder: list[str] = []
+    images: list[str] = Field(default=["."], min_length=1)
+    licence: str = ""
+    source: str = ""
+    counts: Strict | None = None
+
+    @field_validator("images", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_a_title(cls, data: object) -> object:
+        return {"title": data.get("name", "")} | data if isinstance(data, dict) else data

@@ -1,0 +1,84 @@
+"""Manifests of questions about images."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from aape_lightning.data.schema.base import Manifest, Strict
+from aape_lightning.data.splits import Part
+
+__all__ = ["CsvQuestions", "QuestionCounts", "QuestionManifest", "VqaQuestions"]
+
+
+class VqaQuestions(Strict):
+    """VQA's official JSON: questions, and annotations with ten answers each where they are public.
+
+    Attributes:
+        questions: Each part's questions, relative to the dataset's folder.
+        annotations: Each part's annotations; a part without them has questions only.
+        images: Each part's image path with a place for the number, such as `val2014/COCO_val2014_{:012d}.jpg`.
+    """
+
+    format: Literal["vqa"]
+    questions: dict[Part, str] = Field(min_length=1)
+    annotations: dict[Part, str] = {}
+    images: dict[Part, str]
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> "VqaQuestions":
+        if self.images.keys() != self.questions.keys() or not self.annotations.keys() <= self.questions.keys():
+            raise ValueError("`images` must name the parts of `questions`, and `annotations` no others")
+        for template in self.images.values():
+            if _path_of(template, 1) == _path_of(template, 2):
+                raise ValueError(f"{template!r} has no place for an image's number, such as {{:012d}}")
+        return self
+
+
+def _path_of(template: str, number: int) -> str:
+    try:
+        return template.format(number)
+    except (IndexError, KeyError) as error:
+        raise ValueError(f"{template!r} may hold an image's number only, such as {{:012d}}") from error
+
+
+class CsvQuestions(Strict):
+    """Tables with a row a question, one a part.
+
+    Attributes:
+        files: Each part's CSV file, relative to the dataset's folder; its first row names the columns.
+        image: Column of the image's path; without a suffix the file of that stem is looked for in the image folder.
+        question: Column of the question.
+        answer: Column of the answer.
+        separator: What stands between the answers of a cell that holds several; a cell is one answer where absent.
+    """
+
+    format: Literal["csv"]
+    files: dict[Part, str] = Field(min_length=1)
+    image: str = "image"
+    question: str = "question"
+    answer: str = "answer"
+    separator: str | None = Field(None, min_length=1)
+
+
+QuestionSplit = Annotated[VqaQuestions | CsvQuestions, Field(discriminator="format")]
+
+
+class QuestionCounts(Strict):
+    """Questions that a dataset of questions must hold."""
+
+    train: int = 0
+    val: int = 0
+    test: int = 0
+
+
+class QuestionManifest(Manifest):
+    """A dataset of questions about images.
+
+    Attributes:
+        split: Where questions, answers and parts come from.
+        counts: Questions that it must hold.
+    """
+
+    kind: Literal["questions"]
+    split: QuestionSplit
+    counts: QuestionCounts | None = None

@@ -1,0 +1,103 @@
+"""Text models of sentence-transformers: they know better than CLIP's text tower what two sentences have in common."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from aape_lightning.errors import PromptError
+from aape_lightning.progress import track
+from aape_lightning.prompts.review.flags import TEXT_MODEL
+
+__all__ = ["TextModel", "load_text_model"]
+
+_CHUNK = 1024  # sentences between two steps of the progress bar
+_PATIENCE = 10.0  # seconds in which the Hub must answer
+
+
+class TextModel:
+    """A frozen text model.
+
+    Args:
+        name: The name under which it was asked for.
+        model: The `SentenceTransformer`.
+    """
+
+    def __init__(self, name: str, model: Any) -> None:  # noqa: ANN401 - sentence-transformers comes late
+        self.name = name
+        self._model = model.eval().requires_grad_(False)
+
+    def encode(self, texts: Sequence[str]) -> Float[Tensor, "m d"]:
+        """Unit-norm float32 embeddings of texts, on the CPU; texts beyond the model's context are cut."""
+        chunks = [list(texts[start : start + _CHUNK]) for start in range(0, len(texts), _CHUNK)]
+        return torch.cat([self._encode(chunk) for chunk in track(chunks, "embedding sentences", quiet_below=2)])
+
+    def _encode(self, texts: list[str]) -> Tensor:
+        embeddings: Tensor = self._model.encode(
+            texts, convert_to_tensor=True, normalize_embeddings=True, show_progress_bar=False
+        )
+        return embeddings.float().cpu()
+
+
+def load_text_model(name: str) -> TextModel:
+    """Load a text model, onto the GPU where there is one.
+
+    Args:
+        name: A folder that holds a sentence-transformers model, or a name of the Hugging Face Hub; names without an
+            owner are those of sentence-transformers. The Hub is asked only for what its cache on this machine lacks.
+
+    Raises:
+        PromptError: If the folder holds no such model, or the name is neither cached nor to be downloaded.
+    """
+    try:
+        return _load(name, local_files_only=True)
+    except Exception as error:  # transformers and safetensors raise a dozen kinds on what is no model
+        if Path(name).is_dir():
+            raise PromptError(
+                f"The folder {name!r} (--text-model) holds no text model of sentence-transformers: {_first_line(error)}"
+            ) from error
+    try:
+        _ask_hub(name)
+        return _load(name, local_files_only=False)
+    except Exception as error:
+        raise PromptError(
+            f"The text model {name!r} (--text-model) is neither a folder nor in the cache of the Hugging Face Hub, and "
+            f"could not be downloaded ({_first_line(error)}). Where there is a network, get one with: hf download "
+            f"sentence-transformers/{TEXT_MODEL} --local-dir FOLDER; then name it: --text-model FOLDER."
+        ) from error
+
+
+def _ask_hub(name: str) -> None:
+    """Fail at once where the Hub does not know the name or does not answer: the loader would try for a minute."""
+    import huggingface_hub
+
+    huggingface_hub.model_info(name if "/" in name else f"sentence-transformers/{name}", timeout=_PATIENCE)
+
+
+def _load(name: str, *, local_files_only: bool) -> TextModel:
+    from sentence_transformers import SentenceTransformer
+
+    with _quiet() if local_files_only else contextlib.nullcontext():
+        return TextModel(name, SentenceTransformer(name, local_files_only=local_files_only))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hide the bar that transformers draws while it reads weights from the disk."""
+    from transformers.utils import logging
+
+    was_on = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_on:
+            logging.enable_progress_bar()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
