@@ -1,7 +1,7 @@
 import pytest
 import yaml
 from aape_lightning import resources
-from aape_lightning.errors import ManifestError, RecipeError
+from aape_lightning.errors import ManifestError, PromptError, RecipeError
 from aape_lightning.resources import (
     manifest_names,
     manifest_path,
@@ -9,6 +9,8 @@ from aape_lightning.resources import (
     method_path,
     recipe_names,
     recipe_path,
+    template_set_names,
+    template_set_path,
 )
 
 KINDS = [
@@ -61,12 +63,32 @@ def test_every_recipe_names_a_manifest_that_ships():
     assert named
 
 
+@pytest.mark.parametrize(("name", "count"), [("imagenet-7", 7), ("imagenet-80", 80)])
+def test_sets_of_templates_ship_as_a_template_a_line(name, count):
+    assert name in template_set_names()
+    lines = template_set_path(name).read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    assert len(set(lines)) == len(lines) == count
+    assert all(line.count("{}") == 1 and line == line.strip() for line in lines)
+
+
+def test_another_set_of_templates_is_an_error_with_the_closest():
+    with pytest.raises(PromptError, match=r"No set of templates 'imagenet80': .*'imagenet-7', 'imagenet-80'.* Did you"):
+        template_set_path("imagenet80")
+
+
+def test_neither_templates_nor_class_names_are_manifests():
+    assert not {"imagenet-7", "imagenet-80", "templates", "classnames"} & set(manifest_names())
+
+
 def test_an_installed_package_carries_its_own(tmp_path, monkeypatch):
-    for folder in ("_recipes/classification", "_recipes/methods", "_data_manifests"):
+    for folder in ("_recipes/classification", "_recipes/methods", "_data_manifests/templates"):
         (tmp_path / "package" / folder).mkdir(parents=True)
     (tmp_path / "package" / "_recipes" / "classification" / "birds.yaml").write_text("{}")
     (tmp_path / "package" / "_recipes" / "methods" / "plain.yaml").write_text("{}")
     (tmp_path / "package" / "_data_manifests" / "birds.yaml").write_text("{}")
+    (tmp_path / "package" / "_data_manifests" / "templates" / "mine.txt").write_text("my {}.\n")
     monkeypatch.setattr(resources, "_PACKAGE", tmp_path / "package")
+    assert list(template_set_names()) == ["mine"]
     assert (list(recipe_names()), list(method_names()), list(manifest_names())) == (["birds"], ["plain"], ["birds"])
     assert recipe_path("birds") == tmp_path / "package" / "_recipes" / "classification" / "birds.yaml"

@@ -34,6 +34,10 @@ def are_descriptors(texts: Mapping[str, Sequence[str]]) -> bool:
 
 def _is_phrase(name: str, text: str) -> bool:
     starts_low = text[0].islower() or text[0].isdigit()
-    words = set(re.findall(r"\w+", text.lower()))
-    names_class = set(re.findall(r"\w+", name.lower().replace("_", " "))) <= words
+    words = _words(text)
+    names_class = all(any(word.startswith(part) for word in words) for part in _words(name))  # or its plural
     return starts_low and not text.endswith((".", "!", "?")) and not names_class
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text.lower().replace("_", " "))

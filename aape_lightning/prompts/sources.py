@@ -52,7 +52,7 @@ def _read_json(path: Path) -> dict[str, Any]:
             '(JSON: {"class name": ["sentence", ...]}).'
         )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise PromptError(f"{str(path)!r} is not JSON: {error}.") from error
     if not isinstance(content, dict) or not content:

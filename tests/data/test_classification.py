@@ -300,6 +300,89 @@ def test_sentences_beyond_the_context_are_dropped_unless_truncated(toy_data, fit
         assert batch["prompt_mask"].sum(1).tolist() == [count] * len(batch["index"])
 
 
+def test_where_none_is_named_the_manifests_first_source_serves(toy_data, fitted):
+    named, unnamed = (fitted(toy_data(prompts=prompts))["train"] for prompts in ("llm", None))
+    for one, other in zip(named, unnamed, strict=True):
+        assert torch.equal(one["prompts"], other["prompts"])
+    assert toy_data(prompts=None).contents() == toy_data(prompts="llm").contents()
+
+
+def test_templates_stand_in_for_classes_without_sentences(toy_data, fitted, plain, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"red car": ["A car."], "Blue Boat": [], "green tree": ["A tree."]}))
+    with pytest.raises(PromptError, match="'yellow sun', 'grey stone'"):
+        fitted(toy_data(prompts=str(path)))
+    own = {"red_car": ["A car."], "green tree": ["A tree."]}
+    for batch in fitted(toy_data(prompts=str(path), templates_for_missing=True))["train"]:
+        for row, label in enumerate(batch["label"].tolist()):
+            name = CLASSES[label]
+            texts = own.get(name, [f"a photo of a {name}.", f"a drawing of a {name}."])
+            torch.testing.assert_close(batch["prompts"][row][batch["prompt_mask"][row]], plain.texts(*texts))
+
+
+# ---- images without a manifest -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def of_folder(toy_root, tiny_clip, tmp_path):
+    """Makes a DataModule over the toy's folder of class folders, which the sentence file knows by their names."""
+
+    def make(manifest="shapes", **changes):
+        settings = {"backbone": str(tiny_clip), "prompts": "templates", "shots": 2, "batch_size": 4, "num_workers": 0}
+        return ClassificationDataModule(manifest, **settings | {"images": str(toy_root / "toy" / "images")} | changes)
+
+    return make
+
+
+def test_a_folder_of_images_is_enough(of_folder, fitted, toy_root):
+    data = of_folder(batch_size=5)
+    batches = fitted(data)["train"]
+    assert data.class_names == ["Blue_Boat", "green_tree", "grey_stone", "red_car", "yellow_sun"]
+    assert len(joined(batches, "index")) == 10
+    assert data.with_classes("new").hparams["images"] == str(toy_root / "toy" / "images")
+    data = of_folder()
+    data.setup("test")
+    assert len(data.test_items()) == 5 * (13 - round(13 * 0.5) - round(13 * 0.2))
+
+
+def test_the_folder_itself_may_stand_for_the_manifest(of_folder, toy_root):
+    one, other = of_folder(), of_folder(str(toy_root / "toy" / "images"), images=None)
+    for data in (one, other):
+        data.setup("test")
+    assert one.test_items() == other.test_items()
+    assert one.contents() == other.contents()
+
+
+def test_a_data_root_does_not_matter_where_images_are_named(of_folder, tmp_path):
+    data = of_folder(root=str(tmp_path / "nowhere"))
+    data.setup("test")
+    assert data.test_items()
+
+
+def test_without_a_root_it_is_the_manifests_own_and_else_the_current_folder(own_toy_root, tiny_clip, monkeypatch):
+    settings = {"backbone": str(tiny_clip), "prompts": "templates", "num_workers": 0}
+    path = own_toy_root / "toy.yaml"
+    monkeypatch.chdir(own_toy_root)
+    data = ClassificationDataModule("toy.yaml", **settings)
+    data.setup("test")
+    expected = data.test_items()
+    monkeypatch.chdir("/")
+    with pytest.raises(ManifestError, match=r"Toy is not under '\.'"):
+        ClassificationDataModule(str(path), **settings).setup("test")
+    path.write_text(path.read_text() + "root: .\n")
+    data = ClassificationDataModule(str(path), **settings)
+    data.setup("test")
+    assert data.test_items() == expected
+
+
+def test_images_without_sentences_are_an_error_that_says_what_to_name(of_folder):
+    with pytest.raises(
+        PromptError, match=r"images names no sentences.*--data\.prompts FILE.*--data\.prompts templates"
+    ):
+        of_folder(prompts=None).setup("fit")
+    of_folder(prompts=None).setup("test")  # which needs none
+
+
 # ---- views and draws -----------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data import load_manifest, read_split
-from aape_lightning.data.sentences import sentences_of
+from aape_lightning.data.sentences import chosen_source, sentence_file, sentences_of
 from aape_lightning.data.shapes import CLASS_NAMES, shapes_sentences
 from aape_lightning.errors import PromptError
 from aape_lightning.prompts import curate, match_names, read_sentences
@@ -73,6 +73,105 @@ def test_without_its_alias_a_class_is_reported(own_toy_root):
     path.write_text(yaml.safe_dump(manifest))
     with pytest.raises(PromptError, match="1 of 5 classes have no sentences: 'grey stone'"):
         sentences_of(load_manifest(str(path)), own_toy_root, NAMES, "llm")
+
+
+# ---- which source --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_sources(toy):
+    """The toy's manifest with a second source after its own."""
+    second = toy.prompts["llm"].model_copy(update={"file": "second.json", "aliases": {"stone": "grey stone"}})
+    return toy.model_copy(update={"prompts": toy.prompts | {"human": second}})
+
+
+def test_where_none_is_named_it_is_the_manifests_first(two_sources, toy_root):
+    assert chosen_source(two_sources, None) == "llm"
+    assert sentence_file(two_sources, toy_root, None) == toy_root / "toy_prompts.json"
+    assert sentences_of(two_sources, toy_root, NAMES, None) == sentences_of(two_sources, toy_root, NAMES, "llm")
+    turned = two_sources.model_copy(update={"prompts": dict(reversed(two_sources.prompts.items()))})
+    assert chosen_source(turned, None) == "human"
+
+
+def test_where_the_manifest_has_none_one_must_be_named(toy, toy_root):
+    bare = toy.model_copy(update={"prompts": {}})
+    with pytest.raises(PromptError, match=r"Toy names no sentences\..*--data\.prompts FILE.*--data\.prompts templates"):
+        chosen_source(bare, None)
+    assert chosen_source(bare, "templates") == "templates"
+    assert sentence_file(bare, toy_root, "mine.json") == Path("mine.json")
+
+
+@pytest.mark.parametrize("prompts", ["bank.safetensors", "mine.json", "templates", "llm", "human"])
+def test_every_kind_of_source_is_taken_as_it_is(prompts, two_sources):
+    assert chosen_source(two_sources, prompts) == prompts
+
+
+def test_templates_and_the_shapes_world_have_no_file(toy, toy_root):
+    assert sentence_file(toy, toy_root, "templates") is None
+    assert sentence_file(load_manifest("shapes"), toy_root, None) is None
+
+
+def test_a_users_file_may_spell_names_as_any_source_of_the_manifest(two_sources, toy_root, tmp_path):
+    for key in ("stone", "pebble (grey)"):
+        (tmp_path / "mine.json").write_text(json.dumps({key: ["A stone."]}))
+        assert sentences_of(two_sources, toy_root, ["grey stone"], str(tmp_path / "mine.json")) == {
+            "grey stone": ["A stone."]
+        }
+
+
+def test_a_source_names_its_dataset_in_a_file_of_several(toy, toy_root, tmp_path):
+    several = {"toy": {name: [f"Toy {name}."] for name in NAMES}, "Other-1": {name: ["Other."] for name in NAMES}}
+    (tmp_path / "all.json").write_text(json.dumps(several))
+    for dataset, expected in ((None, "Toy red_car."), ("other1", "Other.")):
+        source = toy.prompts["llm"].model_copy(update={"file": str(tmp_path / "all.json"), "dataset": dataset})
+        manifest = toy.model_copy(update={"prompts": {"llm": source}})
+        assert sentences_of(manifest, toy_root, ["red_car"], "llm") == {"red_car": [expected]}
+
+
+# ---- templates for what is missing ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def partly(toy, toy_root, tmp_path):
+    """The sentences from a file that lacks two classes and has none for a third."""
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"red car": ["A car."], "green tree": [], "Blue boat": ["A boat."], "pig": ["A pig."]}))
+    return lambda **settings: sentences_of(toy, toy_root, NAMES, str(path), **settings)
+
+
+def test_without_asking_a_class_without_sentences_is_an_error_that_names_the_option(partly):
+    with pytest.raises(PromptError, match=r"'yellow sun', 'grey stone'.*--data\.templates_for_missing true"):
+        partly()
+
+
+def test_templates_stand_in_for_classes_without_sentences_alone(partly):
+    def filled(name):
+        return [f"a photo of a {name}.", f"a drawing of a {name}."]
+
+    found = partly(templates_for_missing=True)
+    assert list(found) == NAMES
+    assert found == {
+        "red_car": ["A car."],
+        "Blue Boat": ["A boat."],
+        "green tree": filled("green tree"),
+        "yellow sun": filled("yellow sun"),
+        "grey stone": filled("grey stone"),
+    }
+
+
+def test_where_nothing_is_missing_templates_change_nothing(toy, toy_root):
+    plain = sentences_of(toy, toy_root, NAMES, "llm")
+    assert sentences_of(toy, toy_root, NAMES, "llm", templates_for_missing=True) == plain
+
+
+def test_classes_of_one_name_share_their_sentences(toy, toy_root):
+    doubled = ["red_car", "grey stone", "red_car"]
+    for missing in (False, True):
+        found = sentences_of(toy, toy_root, doubled, "llm", templates_for_missing=missing)
+        assert list(found) == ["red_car", "grey stone"]
+
+
+# ---- real files ----------------------------------------------------------------------------------------------------
 
 
 def test_the_shapes_world_brings_its_own(tmp_path):

@@ -64,3 +64,28 @@ def test_no_template_is_an_error():
 
 def test_classes_that_share_a_name_share_their_sentences():
     assert fill_templates(["missile", "dog", "missile"], ["a {}."]) == {"missile": ["a missile."], "dog": ["a dog."]}
+
+
+def test_a_byte_order_mark_leaves_no_trace(tmp_path):
+    (tmp_path / "prompts.json").write_text('{"dog": ["A dog."]}', encoding="utf-8-sig")
+    assert read_sentences(tmp_path / "prompts.json") == {"dog": ["A dog."]}
+
+
+def test_names_and_sentences_are_left_as_they_stand(tmp_path):
+    sentences = {" Dog (big) ": ["  A dog.  ", ""], "dog (BIG)": ["lower case without a stop about a dog big"]}
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps(sentences))
+    assert read_sentences(path) == sentences
+
+
+@pytest.mark.parametrize("format", ["sentences", "descriptors"])
+def test_a_named_form_is_held_to(format, tmp_path):
+    path = tmp_path / "prompts.json"
+    path.write_text(json.dumps({"birds": {"hen": ["A hen."]}}))
+    with pytest.raises(PromptError, match="class 'birds' must hold a list of sentences"):
+        read_sentences(path, format=format, dataset="birds")
+
+
+def test_a_folder_is_no_file(tmp_path):
+    with pytest.raises(PromptError, match=f"No prompt file {re.escape(repr(str(tmp_path)))}"):
+        read_sentences(tmp_path)

@@ -14,7 +14,7 @@ from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.schema.classes import CsvSplit, FoldersSplit, PromptSource
 from aape_lightning.data.sentences import sentences_of
 from aape_lightning.data.splits import PARTS
-from aape_lightning.errors import listed
+from aape_lightning.errors import PromptError, listed
 
 __all__ = ["described", "guess_with", "manifest_text"]
 
@@ -38,7 +38,9 @@ def guess_with(place: Path, *, name: str | None, prompts: Path | None) -> ClassM
         source = {"sentences": PromptSource(file=os.path.abspath(prompts))}
         manifest = manifest.model_copy(update={"prompts": source})
         root = data_root(manifest, None)
-        sentences_of(manifest, root, class_names_of(manifest, root), "sentences")
+        found = sentences_of(manifest, root, class_names_of(manifest, root), "sentences")
+        if empty := [class_name for class_name, texts in found.items() if not texts]:
+            raise PromptError(f"{str(prompts)!r} has no sentences for {listed(empty, limit=20)}. Add some to it.")
     return manifest
 
 

@@ -120,7 +120,7 @@ def _column(header: Sequence[str], names: Sequence[str]) -> str | None:
 def _coop(path: Path) -> CoopSplit | None:
     """How to read a JSON file, if it is a split like CoOp's."""
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
+        parts = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return None
     if not isinstance(parts, dict) or not set(PARTS) <= parts.keys():
@@ -137,6 +137,6 @@ def _images_of(root: Path, split: CoopSplit | CsvSplit) -> str:
         with file.open(encoding="utf-8-sig", newline="") as table:
             first = str(next(csv.DictReader(table), {}).get(split.path, "")).strip().replace("\\", "/")
     else:
-        first = str(json.loads(file.read_text(encoding="utf-8"))["train"][0][0])
+        first = str(json.loads(file.read_text(encoding="utf-8-sig"))["train"][0][0])
     inside = [".", *class_folders(root)]
     return next((name for name in inside if first and (root / name / first).is_file()), ".")

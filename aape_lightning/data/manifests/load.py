@@ -38,7 +38,7 @@ def load_manifest(name: str) -> ClassManifest:
         name: A short name (`caltech101`), a manifest's path, a folder of images, or a domain of a dataset that has
             domains: `pacs/photo` as a source (its own training, validation and test images), `pacs/photo:target` as a
             target (all its images are for testing). A short name comes first: in CoOp's $DATA, `eurosat` is the
-            manifest, and `./eurosat` the folder.
+            manifest, and `./eurosat` or `eurosat/` the folder.
 
     Raises:
         ManifestError: If there is none, it is not YAML, it breaks the schema (every fault is listed), or it is of
@@ -78,7 +78,8 @@ def read_manifest(name: str) -> Manifest:
     Raises:
         ManifestError: As `load_manifest`.
     """
-    if Path(name).is_dir() and name.partition("/")[0] not in manifest_names():
+    is_short = name.partition("/")[0] in manifest_names() and not name.endswith("/")
+    if Path(name).is_dir() and not is_short:
         return guess_manifest(Path(name))
     plain, _, domain = name.partition("/") if not Path(name).is_file() else (name, "", "")
     path = manifest_path(plain if domain else name)

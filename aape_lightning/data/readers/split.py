@@ -65,7 +65,7 @@ def read_coop_split(path: Path) -> Split:
             training or the test part is empty.
     """
     try:
-        parts = json.loads(path.read_text(encoding="utf-8"))
+        parts = json.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:
         raise DataError(f"{str(path)!r} is not JSON: {error}.") from error
     if not isinstance(parts, dict) or not {"train", "val", "test"} <= parts.keys():

@@ -168,6 +168,7 @@ def test_sentences_are_matched_at_once_and_kept(init, birds, tmp_path):
     ("content", "message"),
     [
         ({"ant": ["An ant."], "bees": ["Bees."]}, r"1 of 2 classes have no sentences: 'bee' \(closest: 'bees'\)"),
+        (SENTENCES | {"bee": []}, r"mine\.json' has no sentences for 'bee'"),
         ([], "must hold"),
         (None, "No prompt file"),
     ],

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
 from aape_lightning.data import load_manifest, read_split
@@ -130,7 +131,7 @@ def test_a_table_may_be_named_itself(place):
 def test_a_table_is_found_by_its_relative_name(place, monkeypatch):
     folder = place(*images_of("a", "b"), birds__csv=TABLE)
     monkeypatch.chdir(folder)
-    manifest = guess_manifest(place().relative_to(folder) / "birds.csv")
+    manifest = guess_manifest(Path("birds.csv"))
     monkeypatch.chdir("/")
     assert sizes(read_split(manifest, data_root(manifest, None))) == [1, 1, 1]
 
@@ -186,6 +187,11 @@ def test_coops_split_with_images_beside_it_or_in_a_folder_inside(inside, place):
         assert class_names_of(manifest, data_root(manifest, None)) == ["ant", "bee"]
 
 
+def test_a_byte_order_mark_in_coops_split_leaves_no_trace(place):
+    folder = place(*images_of("a", "b", before="jpg/"), split__json="\ufeff" + json.dumps(COOP))
+    assert (guessed(folder)[0].images, sizes(guessed(folder)[1])) == (["jpg"], [2, 0, 1])
+
+
 @pytest.mark.shared_data
 @pytest.mark.parametrize(
     ("folder", "classes", "expected"),
@@ -207,7 +213,8 @@ def test_in_coops_data_root_a_short_name_is_the_manifest_and_a_path_the_folder(s
     assert load_manifest("eurosat") == load_manifest(str(manifest_path("eurosat")))
     assert load_manifest("pacs/photo").counts.train == 835
     assert load_manifest("pacs/photo:target").counts.test == 1670
-    assert load_manifest("./pacs/photo").counts is None
+    for folder in ("./pacs/photo", "pacs/photo/"):
+        assert load_manifest(folder).counts is None
     assert load_manifest("caltech-101").split.format == "coop"
     with pytest.raises(ManifestError, match=r"'daquar' has no domains, so .*'\./daquar/images'"):
         load_manifest("daquar/images")

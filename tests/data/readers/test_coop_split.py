@@ -60,6 +60,11 @@ def test_a_malformed_split_is_an_error_that_names_file_and_place(parts, message,
         read_coop_split(path)
 
 
+def test_a_byte_order_mark_leaves_no_trace(tmp_path):
+    (tmp_path / "split.json").write_text(json.dumps(WHOLE), encoding="utf-8-sig")
+    assert read_coop_split(tmp_path / "split.json").class_names == ["a", "b"]
+
+
 def test_an_empty_validation_part_is_fine(tmp_path):
     assert read_coop_split(written(tmp_path, WHOLE)).val == []
 
