@@ -14,7 +14,7 @@ METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type tests format bench fit eval protocol cache report shapes-tiny clean
+.PHONY: help demo test lint type tests format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ report: $(READY) ## tables, figures and a page from OUT
 
 shapes-tiny: $(READY) ## train the weights of shapes-tiny again (half an hour on 2 cores)
 	$(BIN)/aape fit --config shapes_tiny $(ARGS)
+
+shapes-lm: $(READY) ## train the weights of shapes-lm again (ten minutes)
+	$(BIN)/aape fit --config shapes_lm $(ARGS)
 
 clean: ## remove what tools leave behind, but not runs and .venv
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .benchmarks dist build

@@ -11,6 +11,7 @@ __all__ = [
     "CheckpointError",
     "DataError",
     "ImageError",
+    "LanguageModelError",
     "ManifestError",
     "PromptError",
     "RecipeError",
@@ -46,6 +47,10 @@ class DataError(AAPEError):
 
 class ImageError(DataError):
     """An image is missing or cannot be decoded."""
+
+
+class LanguageModelError(AAPEError):
+    """A language model's name is unknown, or its files are missing, damaged, or do not belong together."""
 
 
 class ManifestError(AAPEError):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aape_lightning.data.readers.split import read_split
     from aape_lightning.data.schema import CaptionManifest, ClassManifest, QuestionManifest
     from aape_lightning.data.splits import Item, Split
+    from aape_lightning.data.text import TextDataModule
 
 __all__ = [
     "CaptionManifest",
@@ -25,6 +26,7 @@ __all__ = [
     "Item",
     "QuestionManifest",
     "Split",
+    "TextDataModule",
     "Views",
     "draw",
     "load_caption_manifest",
@@ -42,6 +44,7 @@ _HOMES = {
     "Item": "splits",
     "QuestionManifest": "schema",
     "Split": "splits",
+    "TextDataModule": "text",
     "Views": "features",
     "draw": "draws",
     "load_caption_manifest": "manifests",

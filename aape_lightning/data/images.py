@@ -1,31 +1,36 @@
-"""Images of a dataset by their paths in its split: opened as RGB, or measured."""
+"""Images of a dataset of any kind by their paths in its split: opened as RGB, or measured."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from PIL import Image
 
-from aape_lightning.data.places import image_folder
-from aape_lightning.data.schema import ClassManifest
+from aape_lightning.data.places import image_folder, is_built_in
+from aape_lightning.data.schema import Manifest
 from aape_lightning.data.shapes import open_shapes_image
 from aape_lightning.errors import ImageError
 
-__all__ = ["FolderImages", "file_size", "image_opener", "open_image"]
+__all__ = ["FolderImages", "file_size", "image_access", "image_opener", "open_image"]
 
 
-def image_opener(manifest: ClassManifest, root: Path) -> Callable[[str], Image.Image]:
+def image_access(manifest: Manifest, root: Path) -> tuple[Callable[[str], Image.Image], Callable[[str], int]]:
+    """How to open an image of a dataset and how to measure it: `image_opener` and `file_size`."""
+    return image_opener(manifest, root), file_size(manifest, root)
+
+
+def image_opener(manifest: Manifest, root: Path) -> Callable[[str], Image.Image]:
     """How to open an image of a dataset by its path in the split, as RGB; can be pickled for worker processes."""
-    if manifest.split.format == "shapes":
+    if is_built_in(manifest):
         return open_shapes_image
     return FolderImages(image_folder(manifest, root)).open
 
 
-def file_size(manifest: ClassManifest, root: Path) -> Callable[[str], int]:
+def file_size(manifest: Manifest, root: Path) -> Callable[[str], int]:
     """Size in bytes of a dataset's image by its path in the split; 0 for an image that is rendered.
 
     The returned function raises `ImageError` for a missing file.
     """
-    if manifest.split.format == "shapes":
+    if is_built_in(manifest):
         return lambda path: 0
     return FolderImages(image_folder(manifest, root)).size
 

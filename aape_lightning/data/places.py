@@ -2,10 +2,17 @@
 
 from pathlib import Path
 
-from aape_lightning.data.schema import ClassManifest, Manifest
+from aape_lightning.data.schema import CaptionManifest, ClassManifest, Manifest, QuestionManifest
 from aape_lightning.errors import ManifestError, did_you_mean, listed
 
-__all__ = ["annotation_file", "data_root", "dataset_folder", "image_folder"]
+__all__ = ["annotation_file", "data_root", "dataset_folder", "image_folder", "is_built_in"]
+
+
+def is_built_in(manifest: Manifest) -> bool:
+    """Whether the package draws the dataset's images itself, so that it has no files."""
+    return (
+        isinstance(manifest, ClassManifest | CaptionManifest | QuestionManifest) and manifest.split.format == "shapes"
+    )
 
 
 def data_root(manifest: Manifest, root: str | Path | None) -> Path:
@@ -19,7 +26,7 @@ def dataset_folder(manifest: Manifest, root: Path) -> Path:
     Raises:
         ManifestError: If the root or the dataset's folder is missing.
     """
-    if isinstance(manifest, ClassManifest) and manifest.split.format == "shapes":
+    if is_built_in(manifest):
         return root
     if not root.is_dir():
         raise ManifestError(f"The data root {str(root)!r} is no folder. Name yours with --data.root (or --data-root).")

@@ -3,10 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from aape_lightning.data.images import FolderImages
+from aape_lightning.data.images import image_access
 from aape_lightning.data.inspection.check_classes import check_classes
 from aape_lightning.data.inspection.checked import Checked, Decode, check_images
-from aape_lightning.data.places import image_folder
 from aape_lightning.data.readers.captions import CaptionedImage, read_caption_split
 from aape_lightning.data.readers.questions import Question, read_question_split
 from aape_lightning.data.schema import CaptionManifest, ClassManifest, Manifest, QuestionManifest
@@ -64,5 +63,5 @@ def _count(checked: Checked, manifest: Manifest, split: Parts[CaptionedImage] | 
 def _images(
     checked: Checked, manifest: Manifest, root: Path, entries: Iterable[CaptionedImage | Question], decode: Decode
 ) -> None:
-    images = FolderImages(image_folder(manifest, root))
-    check_images(checked, sorted({entry.path for entry in entries}), images.size, images.open, decode)
+    opener, size = image_access(manifest, root)
+    check_images(checked, sorted({entry.path for entry in entries}), size, opener, decode)

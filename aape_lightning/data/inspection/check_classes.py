@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from aape_lightning.data.images import file_size, image_opener
+from aape_lightning.data.images import image_access
 from aape_lightning.data.inspection.checked import Checked, Decode, check_images
 from aape_lightning.data.inspection.duplicates import equal_files
-from aape_lightning.data.places import image_folder
+from aape_lightning.data.places import image_folder, is_built_in
 from aape_lightning.data.readers import read_split
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import sentence_file, sentences_of
@@ -33,8 +33,9 @@ def check_classes(manifest: ClassManifest, root: Path, *, decode: Decode = "all"
     _class_names(checked, manifest, split)
     _overlaps(checked, split)
     paths = sorted({item.path for part in PARTS for item in split.part(part)})
-    there = check_images(checked, paths, file_size(manifest, root), image_opener(manifest, root), decode)
-    if manifest.split.format != "shapes":
+    opener, size = image_access(manifest, root)
+    there = check_images(checked, paths, size, opener, decode)
+    if not is_built_in(manifest):
         _equal_files(checked, image_folder(manifest, root), split, set(there))
     _sentences(checked, manifest, root, split)
     return checked

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from aape_lightning.data.manifests import read_manifest
-from aape_lightning.data.places import dataset_folder
+from aape_lightning.data.places import dataset_folder, is_built_in
 from aape_lightning.data.schema import ClassManifest, Manifest
 from aape_lightning.errors import ManifestError
 from aape_lightning.resources import manifest_names, manifest_path
@@ -47,6 +47,7 @@ def _described(manifest: Manifest, root: Path | None) -> dict[str, Any]:
         "counts": dict(manifest.counts or ()),
         "prompts": list(manifest.prompts) if isinstance(manifest, ClassManifest) else [],
         "folder": _folder(manifest, root),
+        "built_in": is_built_in(manifest),
         "licence": manifest.licence,
         "source": manifest.source,
     }
@@ -82,6 +83,6 @@ def _number(count: int | None) -> str:
 
 
 def _presence(dataset: dict[str, Any]) -> str:
-    if dataset["name"] == "shapes":
+    if dataset["built_in"]:
         return "built in"
     return Path(dataset["folder"]).name if dataset["folder"] else "-"

@@ -10,8 +10,15 @@ from aape_lightning.data.places import annotation_file
 from aape_lightning.data.readers.flickr import flickr_images
 from aape_lightning.data.readers.tables import read_csv_split
 from aape_lightning.data.schema import CaptionManifest, ClassManifest
-from aape_lightning.data.schema.captions import CocoCaptions, CsvCaptions, FlickrCaptions, KarpathyCaptions
+from aape_lightning.data.schema.captions import (
+    CocoCaptions,
+    CsvCaptions,
+    FlickrCaptions,
+    KarpathyCaptions,
+    ShapesCaptions,
+)
 from aape_lightning.data.schema.classes import CsvSplit
+from aape_lightning.data.shapes import shapes_captions
 from aape_lightning.data.splits import PARTS, Part, Parts, part_called
 from aape_lightning.errors import DataError, ManifestError, listed
 from aape_lightning.formats.csv_rows import read_rows
@@ -69,12 +76,20 @@ def read_caption_split(manifest: CaptionManifest | ClassManifest, root: Path) ->
             return _into_parts(_flickr(file(source.file), paths), lists)
         case CsvCaptions():
             return _into_parts(_table(file(source.file), source), source.file)
+        case ShapesCaptions():
+            return _into_parts(_shapes(), source.format)
         case CsvSplit() if source.captions and isinstance(manifest, ClassManifest):
             return _into_parts(_class_table(file(source.file), source, manifest), source.file)
     raise ManifestError(
         f"{manifest.title} has no captions: its manifest must be of the kind 'captions', or have a split of the format "
         "'csv' that names its columns of `captions`."
     )
+
+
+def _shapes() -> Found:
+    for part in PARTS:
+        for path, captions in shapes_captions(part).items():
+            yield part, CaptionedImage(path, path, captions)
 
 
 def _karpathy(path: Path) -> Found:

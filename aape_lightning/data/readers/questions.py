@@ -1,4 +1,4 @@
-"""Questions about images with their answers: VQA's official JSON, and tables."""
+"""Questions about images with their answers: VQA's official JSON, tables, and the shapes world's."""
 
 import os
 from collections.abc import Iterator
@@ -11,13 +11,16 @@ from typing import Any, NamedTuple
 from aape_lightning.data.image_files import IMAGE_SUFFIXES, list_images
 from aape_lightning.data.places import annotation_file, image_folder
 from aape_lightning.data.schema import QuestionManifest
-from aape_lightning.data.schema.questions import CsvQuestions, VqaQuestions
-from aape_lightning.data.splits import Part, Parts
+from aape_lightning.data.schema.questions import CsvQuestions, ShapesQuestions, VqaQuestions
+from aape_lightning.data.shapes import shapes_questions
+from aape_lightning.data.splits import PARTS, Part, Parts
 from aape_lightning.errors import DataError, listed
 from aape_lightning.formats.csv_rows import read_rows
 from aape_lightning.formats.json_records import Record, read_json
 
 __all__ = ["Question", "read_question_split"]
+
+_PERSONS = 10  # VQA asks ten; an answer that all of them give is worth 1 and every other 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,11 @@ class Question:
     Attributes:
         path: Where the image lies, relative to the dataset's image folder, with forward slashes.
         question: The question.
-        answers: VQA's answers, one a person, so that how often one stands there counts; or a table's, each once. Empty
-            where they are not public.
+        answers: VQA's answers, one a person, so that how often one stands there counts (the shapes world's only answer
+            ten times); or a table's, each once. Empty where they are not public.
         question_id: What identifies it: VQA's number, or the part and the row, such as `test-0`.
-        question_type: VQA's type, the question's first words; None where there is none.
+        question_type: VQA's type, the question's first words; or the shapes world's, what kind of question it is; None
+            where there is none.
         answer_type: VQA's type (`yes/no`, `number` or `other`); None where there is none.
     """
 
@@ -56,7 +60,9 @@ def read_question_split(manifest: QuestionManifest, root: Path) -> Parts[Questio
     """
     source = manifest.split
     parts: dict[Part, list[Question]] = {"train": [], "val": [], "test": []}
-    if isinstance(source, VqaQuestions):
+    if isinstance(source, ShapesQuestions):
+        parts |= {part: list(_shapes(part)) for part in PARTS}
+    elif isinstance(source, VqaQuestions):
         for part, name in source.questions.items():
             notes = source.annotations.get(part)
             annotated = None if notes is None else annotation_file(manifest, root, notes)
@@ -66,6 +72,13 @@ def read_question_split(manifest: QuestionManifest, root: Path) -> Parts[Questio
         for part, name in source.files.items():
             parts[part] = list(_table(annotation_file(manifest, root, name), part, source, images))
     return Parts(**parts)
+
+
+def _shapes(part: Part) -> Iterator[Question]:
+    asked = [(path, about) for path, questions in shapes_questions(part).items() for about in questions]
+    for index, (path, about) in enumerate(asked):
+        answers, number = (about.answer,) * _PERSONS, f"{part}-{index}"
+        yield Question(path, about.question, answers, number, about.question_type, about.answer_type)
 
 
 class _Annotation(NamedTuple):

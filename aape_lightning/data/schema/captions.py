@@ -7,7 +7,15 @@ from pydantic import Field, model_validator
 from aape_lightning.data.schema.base import Manifest, Strict
 from aape_lightning.data.splits import Part
 
-__all__ = ["CaptionCounts", "CaptionManifest", "CocoCaptions", "CsvCaptions", "FlickrCaptions", "KarpathyCaptions"]
+__all__ = [
+    "CaptionCounts",
+    "CaptionManifest",
+    "CocoCaptions",
+    "CsvCaptions",
+    "FlickrCaptions",
+    "KarpathyCaptions",
+    "ShapesCaptions",
+]
 
 
 class KarpathyCaptions(Strict):
@@ -70,8 +78,14 @@ class CsvCaptions(Strict):
     split: str = "split"
 
 
+class ShapesCaptions(Strict):
+    """The embedded shapes world: scenes with captions, drawn and written by the package."""
+
+    format: Literal["shapes"]
+
+
 CaptionSplit = Annotated[
-    KarpathyCaptions | CocoCaptions | FlickrCaptions | CsvCaptions, Field(discriminator="format")
+    KarpathyCaptions | CocoCaptions | FlickrCaptions | CsvCaptions | ShapesCaptions, Field(discriminator="format")
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from aape_lightning.data.schema.base import Manifest, Strict
 from aape_lightning.data.splits import Part
 
-__all__ = ["CsvQuestions", "QuestionCounts", "QuestionManifest", "VqaQuestions"]
+__all__ = ["CsvQuestions", "QuestionCounts", "QuestionManifest", "ShapesQuestions", "VqaQuestions"]
 
 
 class VqaQuestions(Strict):
@@ -60,7 +60,13 @@ class CsvQuestions(Strict):
     separator: str | None = Field(None, min_length=1)
 
 
-QuestionSplit = Annotated[VqaQuestions | CsvQuestions, Field(discriminator="format")]
+class ShapesQuestions(Strict):
+    """The embedded shapes world: scenes with questions and answers, drawn and written by the package."""
+
+    format: Literal["shapes"]
+
+
+QuestionSplit = Annotated[VqaQuestions | CsvQuestions | ShapesQuestions, Field(discriminator="format")]
 
 
 class QuestionCounts(Strict):

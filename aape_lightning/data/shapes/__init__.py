@@ -2,6 +2,8 @@
 
 from aape_lightning.data.shapes.captions import caption
 from aape_lightning.data.shapes.classes import CLASS_NAMES, class_look
+from aape_lightning.data.shapes.described import shapes_captions
+from aape_lightning.data.shapes.questions import AnsweredQuestion, shapes_questions
 from aape_lightning.data.shapes.render import render
 from aape_lightning.data.shapes.scene import Scene, Thing, relation, sample_scene
 from aape_lightning.data.shapes.sentences import sentence_truth, shapes_sentences
@@ -17,6 +19,7 @@ __all__ = [
     "SIZES",
     "STYLES",
     "TEXTURES",
+    "AnsweredQuestion",
     "Scene",
     "Thing",
     "caption",
@@ -26,6 +29,8 @@ __all__ = [
     "render",
     "sample_scene",
     "sentence_truth",
+    "shapes_captions",
+    "shapes_questions",
     "shapes_scene",
     "shapes_sentences",
     "shapes_split",

@@ -9,6 +9,7 @@ from aape_lightning.data.shapes.chance import random_of
 from aape_lightning.data.shapes.classes import CLASS_NAMES, class_look
 from aape_lightning.data.shapes.render import render
 from aape_lightning.data.shapes.scene import Scene, sample_scene
+from aape_lightning.data.shapes.scenes import sample_plain_scene
 from aape_lightning.data.shapes.vocabulary import STYLES
 from aape_lightning.data.splits import Item, Part, Split
 from aape_lightning.errors import DataError, ImageError, did_you_mean
@@ -49,7 +50,7 @@ def open_shapes_image(path: str) -> Image.Image:
     """Draw the image of a pseudo-path, 64x64 RGB; the same path gives the same image everywhere.
 
     Args:
-        path: `STYLE/PART/CLASS_WITH_UNDERSCORES/NUMBER.png`, as in `shapes_split`.
+        path: `STYLE/PART/CLASS_WITH_UNDERSCORES/NUMBER.png`, as in `shapes_split`, or `STYLE/scenes/PART/NUMBER.png`.
 
     Raises:
         ImageError: If the shapes world has no such image.
@@ -68,9 +69,12 @@ def shapes_scene(path: str) -> Scene:
             style in STYLES and part in get_args(Part) and folder in _FOLDERS and _is_file(file)
         ):
             return sample_scene(random_of(path), class_look(_FOLDERS[folder]), style)
+        case [style, "scenes", part, file] if style in STYLES and part in get_args(Part) and _is_file(file):
+            return sample_plain_scene(random_of(path), style)
     raise ImageError(
         f"No image {path!r} in the shapes world. Its images are named STYLE/PART/CLASS/NUMBER.png, such as "
-        f"'flat/train/{next(iter(_FOLDERS))}/0000.png', with a style of {', '.join(STYLES)}."
+        f"'flat/train/{next(iter(_FOLDERS))}/0000.png', or STYLE/scenes/PART/NUMBER.png, such as "
+        f"'flat/scenes/train/000000.png', with a style of {', '.join(STYLES)}."
     )
 
 

@@ -6,7 +6,7 @@ from aape_lightning.data import load_manifest
 from aape_lightning.data.classes import class_names_of
 from aape_lightning.data.inspection.listing import known_datasets
 from aape_lightning.data.manifests import load_caption_manifest, read_manifest
-from aape_lightning.data.places import data_root, dataset_folder, image_folder
+from aape_lightning.data.places import data_root, dataset_folder, image_folder, is_built_in
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import sentences_of
 from aape_lightning.errors import ManifestError, PromptError
@@ -55,7 +55,8 @@ def written(folder, content):
 
 def test_datasets_ship():
     captions_and_questions = {"coco", "flickr30k", "flickr8k", "nocaps", "vqav2", "daquar"}
-    assert set(manifest_names()) == {*PUBLISHED, "shapes", "pacs", *captions_and_questions}
+    built_in = {"shapes", "shapes_captions", "shapes_questions"}
+    assert set(manifest_names()) == {*PUBLISHED, *built_in, "pacs", *captions_and_questions}
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -65,7 +66,7 @@ def test_every_shipped_manifest_is_valid(name):
     assert manifest.licence
     assert manifest.source
     assert manifest.counts is not None
-    assert (name == "shapes") != bool(manifest.folder)
+    assert is_built_in(manifest) != bool(manifest.folder)
     if isinstance(manifest, ClassManifest):
         sets = [manifest.templates, *manifest.template_sets.values()]
         assert all("{}" in template for templates in sets for template in templates)

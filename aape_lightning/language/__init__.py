@@ -1,0 +1,17 @@
+"""Causal language models: loaded frozen for captioning and question answering, or built small and trained."""
+
+from aape_lightning.language.build import new_language_model, save_language_model, train_tokenizer
+from aape_lightning.language.load import load_language_model
+from aape_lightning.language.loss import IGNORED, labels_of, next_token_loss
+from aape_lightning.language.model import LanguageModel
+
+__all__ = [
+    "IGNORED",
+    "LanguageModel",
+    "labels_of",
+    "load_language_model",
+    "new_language_model",
+    "next_token_loss",
+    "save_language_model",
+    "train_tokenizer",
+]
