@@ -18,6 +18,7 @@ __all__ = [
     "ResultError",
     "did_you_mean",
     "listed",
+    "reason",
 ]
 
 
@@ -90,3 +91,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def reason(error: Exception) -> str:
+    r"""A library's error in one line, for a message of one's own: its first line without the full stop, or its kind.
+
+    Example:
+        >>> reason(ValueError("No such file.\nTry another.")), reason(KeyError())
+        ('No such file', 'KeyError')
+    """
+    return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")

@@ -81,6 +81,19 @@ def tiny_backbone(tiny_clip):
     return load_backbone(str(tiny_clip))
 
 
+@pytest.fixture
+def embedded(tiny_backbone, monkeypatch):
+    """The number of texts in each call of the backbone's text tower."""
+    counts, encode = [], tiny_backbone.encode_text
+
+    def counting(tokens):
+        counts.append(len(tokens))
+        return encode(tokens)
+
+    monkeypatch.setattr(tiny_backbone, "encode_text", counting)
+    return counts
+
+
 def make_toy_dataset(root, *, classes=TOY_CLASSES, counts=(("train", 6), ("val", 3), ("test", 4))):
     """A dataset in CoOp's layout under `root`, with its manifest; returns the manifest's path.
 

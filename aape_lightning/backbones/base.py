@@ -93,8 +93,12 @@ class FrozenBackbone(nn.Module, ABC):
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         """Tokens of each text, padded or cut to the context length."""
 
-    @abstractmethod
-    def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]: ...
+    def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """The image tower's output, where the model calls it as OpenAI's does."""
+        features: Tensor = self.model.encode_image(images)
+        return features
 
-    @abstractmethod
-    def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]: ...
+    def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """The text tower's output, where the model calls it as OpenAI's does."""
+        features: Tensor = self.model.encode_text(tokens)
+        return features

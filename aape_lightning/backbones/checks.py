@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from aape_lightning.backbones.base import FrozenBackbone
-from aape_lightning.errors import BackboneNotFoundError
+from aape_lightning.errors import BackboneNotFoundError, reason
 
 __all__ = ["reading", "require_plain_transform"]
 
@@ -38,5 +38,4 @@ def reading(what: str, remedy: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # libraries raise a dozen kinds on files that are missing, damaged or of another kind
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
-        raise BackboneNotFoundError(f"{what} cannot be read ({reason}). {remedy}") from error
+        raise BackboneNotFoundError(f"{what} cannot be read ({reason(error)}). {remedy}") from error

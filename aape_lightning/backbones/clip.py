@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from PIL.Image import Image
 from torch import Tensor, nn
 
@@ -47,11 +47,3 @@ class ClipBackbone(FrozenBackbone):
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         tokens: Tensor = clip.tokenize(texts, context_length=self.context_length, truncate=True)
         return tokens
-
-    def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        features: Tensor = self.model.encode_image(images)
-        return features
-
-    def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        features: Tensor = self.model.encode_text(tokens)
-        return features

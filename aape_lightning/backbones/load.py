@@ -17,7 +17,7 @@ from aape_lightning.backbones.clip import ClipBackbone, clip
 from aape_lightning.backbones.open_clip import load_open_clip
 from aape_lightning.backbones.sentence_transformers import load_sentence_transformers
 from aape_lightning.backbones.transformers import load_transformers
-from aape_lightning.errors import BackboneNotFoundError, did_you_mean
+from aape_lightning.errors import BackboneNotFoundError, did_you_mean, reason
 
 __all__ = ["SHIPPED", "load_backbone"]
 
@@ -88,8 +88,7 @@ def _from_file(name: str, path: Path) -> ClipBackbone:
         model, transform = _clip_load(path)
     except Exception as error:  # clip-anytorch and torch raise a dozen kinds on a file of another kind
         raise BackboneNotFoundError(
-            f"{str(path)!r} is not a CLIP in OpenAI's format (a state dict or an archive): "
-            f"{str(error).splitlines()[0] if str(error) else type(error).__name__}"
+            f"{str(path)!r} is not a CLIP in OpenAI's format (a state dict or an archive): {reason(error)}."
         ) from error
     return ClipBackbone(name, model, transform)
 

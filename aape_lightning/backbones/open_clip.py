@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from aape_lightning.backbones.base import FrozenBackbone
@@ -56,14 +56,6 @@ class OpenClipBackbone(FrozenBackbone):
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         tokens: Tensor = self._tokenizer(texts)
         return tokens
-
-    def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        features: Tensor = self.model.encode_image(images)
-        return features
-
-    def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
-        features: Tensor = self.model.encode_text(tokens)
-        return features
 
 
 def load_open_clip(name: str) -> OpenClipBackbone:

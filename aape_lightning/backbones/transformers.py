@@ -1,7 +1,5 @@
 """CLIP models of Hugging Face's transformers, from their own files: config, weights, tokeniser and preprocessor."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 from aape_lightning.backbones.base import FrozenBackbone
 from aape_lightning.backbones.checks import reading, require_plain_transform
 from aape_lightning.errors import BackboneNotFoundError, listed
+from aape_lightning.hub import knows_words, without_loading_bars
 
 __all__ = ["TransformersBackbone", "load_transformers"]
 
@@ -104,7 +103,7 @@ def load_transformers(name: str, place: str, **where: Any) -> TransformersBackbo
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel
 
     clip: Any = CLIPModel  # whose annotations do not know of the report
-    with _without_loading_bar():
+    with without_loading_bars():
         with reading(f"config.json of backbone {name!r}", _REMEDY):
             config = AutoConfig.from_pretrained(place, **where)
         if config.model_type != "clip":
@@ -122,35 +121,11 @@ def load_transformers(name: str, place: str, **where: Any) -> TransformersBackbo
         raise BackboneNotFoundError(
             f"The weights of backbone {name!r} lack {listed(sorted(report['missing_keys']), 3)}. {_REMEDY}"
         )
-    _require_words(name, tokenizer, config.text_config.vocab_size)
+    if not knows_words(tokenizer, config.text_config.vocab_size):
+        raise BackboneNotFoundError(
+            f"The tokenizer of backbone {name!r} has {len(tokenizer)} tokens and its text tower "
+            f"{config.text_config.vocab_size}: the tokenizer's files are missing or another model's. {_REMEDY}"
+        )
     backbone = TransformersBackbone(name, model.float(), tokenizer, processor)
     require_plain_transform(backbone)
     return backbone
-
-
-def _require_words(name: str, tokenizer: Any, vocab_size: int) -> None:  # noqa: ANN401
-    """Refuse another model's tokeniser, and the one that knows no words that transformers makes of missing files."""
-    if len(tokenizer) > vocab_size or set(tokenizer("a photo of a dog").input_ids) <= set(tokenizer.all_special_ids):
-        raise BackboneNotFoundError(
-            f"The tokenizer of backbone {name!r} has {len(tokenizer)} tokens and its text tower {vocab_size}: the "
-            f"tokenizer's files are missing or another model's. {_REMEDY}"
-        )
-
-
-@contextmanager
-def _without_loading_bar() -> Iterator[None]:
-    """Without the bar that transformers draws while weights go from a file to memory; downloads keep theirs."""
-    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from transformers.utils import logging
-
-    loading, downloads = logging.is_progress_bar_enabled(), not are_progress_bars_disabled()
-    logging.disable_progress_bar()  # which switches off both
-    if downloads:
-        enable_progress_bars()
-    try:
-        yield
-    finally:
-        if loading:
-            logging.enable_progress_bar()
-        if not downloads:
-            disable_progress_bars()

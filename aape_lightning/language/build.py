@@ -11,7 +11,7 @@ from torch import nn
 
 from aape_lightning.errors import LanguageModelError
 from aape_lightning.files import atomic_path
-from aape_lightning.language.quiet import without_bars
+from aape_lightning.hub import without_loading_bars
 
 __all__ = ["END", "new_language_model", "save_language_model", "train_tokenizer"]
 
@@ -111,7 +111,7 @@ def save_language_model(model: nn.Module, tokenizer: Any, folder: Path) -> None:
         folder: Where to; made when it is missing, and files of the same names are replaced.
     """
     half: Any = copy.deepcopy(model).half()
-    with tempfile.TemporaryDirectory() as place, without_bars():
+    with tempfile.TemporaryDirectory() as place, without_loading_bars():
         tokenizer.save_pretrained(place)
         half.save_pretrained(place)
         for file in sorted(Path(place).iterdir(), key=lambda path: path.name == "config.json"):

@@ -1,8 +1,6 @@
 """Pretraining of a small causal language model, such as shapes-lm."""
 
-import math
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -16,6 +14,7 @@ from aape_lightning.errors import DataError
 from aape_lightning.language.build import new_language_model, save_language_model
 from aape_lightning.language.loss import next_token_loss
 from aape_lightning.tasks.means import EpochMeans
+from aape_lightning.tasks.pretraining_schedule import decay_groups, warmup_cosine
 
 __all__ = ["CausalLMTask"]
 
@@ -114,21 +113,9 @@ class CausalLMTask(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with a linear warm-up and a cosine to zero, step by step."""
-        decayed = [parameter for parameter in self.parameters() if parameter.ndim >= 2]
-        others = [parameter for parameter in self.parameters() if parameter.ndim < 2]
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": self.hparams["weight_decay"]},
-            {"params": others, "weight_decay": 0.0},
-        ]
+        groups = decay_groups(self.parameters(), self.hparams["weight_decay"])
         optimizer = torch.optim.AdamW(groups, lr=self.hparams["lr"], betas=(0.9, 0.98))
-        warmup: int = self.hparams["warmup_steps"]
-        total = float(self.trainer.estimated_stepping_batches)
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            done = min(1.0, (step - warmup) / max(1, total - warmup))
-            return 0.5 * (1 + math.cos(math.pi * done))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        schedule = warmup_cosine(
+            optimizer, self.hparams["warmup_steps"], float(self.trainer.estimated_stepping_batches)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

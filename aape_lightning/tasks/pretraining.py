@@ -16,6 +16,7 @@ from aape_lightning.batch import require
 from aape_lightning.data.pretraining import CaptionBatch, ZeroShotBatch
 from aape_lightning.errors import RecipeError
 from aape_lightning.files import atomic_path
+from aape_lightning.tasks.pretraining_schedule import decay_groups, warmup_cosine
 
 __all__ = ["ContrastiveTask", "contrastive_loss", "save_openai_weights"]
 
@@ -127,27 +128,15 @@ class ContrastiveTask(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW with a linear warm-up and a cosine to zero, step by step."""
-        weights = [parameter for parameter in self.parameters() if parameter.ndim >= 2]
-        others = [parameter for parameter in self.parameters() if parameter.ndim < 2]
         optimizer = torch.optim.AdamW(
-            [
-                {"params": weights, "weight_decay": self.hparams["weight_decay"]},
-                {"params": others, "weight_decay": 0.0},
-            ],
+            decay_groups(self.parameters(), self.hparams["weight_decay"]),
             lr=self.hparams["lr"],
             betas=(0.9, 0.98),  # the second moment forgets faster than by default, as in CLIP: steadier at the start
             fused=True,
         )
-        warmup: int = self.hparams["warmup_steps"]
-        total = float(self.trainer.estimated_stepping_batches)
-
-        def factor(step: int) -> float:
-            if step < warmup:
-                return (step + 1) / warmup
-            done = min(1.0, (step - warmup) / max(1, total - warmup))
-            return 0.5 * (1 + math.cos(math.pi * done))
-
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        schedule = warmup_cosine(
+            optimizer, self.hparams["warmup_steps"], float(self.trainer.estimated_stepping_batches)
+        )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

@@ -23,19 +23,6 @@ SENTENCES = {
 CPU = torch.device("cpu")
 
 
-@pytest.fixture
-def embedded(tiny_backbone, monkeypatch):
-    """The number of texts in each call of the backbone's text tower."""
-    counts, encode = [], tiny_backbone.encode_text
-
-    def counting(tokens):
-        counts.append(len(tokens))
-        return encode(tokens)
-
-    monkeypatch.setattr(tiny_backbone, "encode_text", counting)
-    return counts
-
-
 @pytest.fixture(scope="module")
 def bank(tiny_backbone):
     return PromptBank.build(tiny_backbone, SENTENCES, CPU)

@@ -20,19 +20,6 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(embedding, "_PART", 4)
 
 
-@pytest.fixture
-def embedded(tiny_backbone, monkeypatch):
-    """The number of texts in each call of the backbone's text tower."""
-    counts, encode = [], tiny_backbone.encode_text
-
-    def counting(tokens):
-        counts.append(len(tokens))
-        return encode(tokens)
-
-    monkeypatch.setattr(tiny_backbone, "encode_text", counting)
-    return counts
-
-
 @pytest.fixture(scope="module")
 def expected(tiny_backbone):
     return torch.cat([tiny_backbone.encode_text(tiny_backbone.tokenize([text])) for text in TEXTS])

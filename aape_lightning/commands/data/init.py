@@ -24,20 +24,25 @@ def add_init(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 def run_init(options: argparse.Namespace) -> None:
     """Guess a manifest, show classes and split, and write it."""
-    from aape_lightning.data.inspection.init import described, guess_with, manifest_text
+    from aape_lightning.data.inspection.init import completed, described, manifest_text
+    from aape_lightning.data.manifests.guess import guess_manifest
+    from aape_lightning.data.places import data_root
+    from aape_lightning.data.readers import read_split
     from aape_lightning.errors import ManifestError
     from aape_lightning.files import write_text
 
     if options.out is not None and options.out.exists() and not options.force:
         raise ManifestError(f"{str(options.out)!r} is there already. Name another --out, or overwrite it with --force.")
-    manifest = guess_with(options.place, name=options.name, prompts=options.prompts)
-    text = manifest_text(manifest, options.place, options.out)
+    guessed = guess_manifest(options.place)
+    split = read_split(guessed, data_root(guessed, None))
+    manifest = completed(guessed, split, name=options.name, prompts=options.prompts)
+    text = manifest_text(manifest, split, options.place, options.out)
     if options.out is None:
         print(text, end="")
         return
     from rich.console import Console
 
-    Console(markup=False, emoji=False).print(described(manifest))
+    Console(markup=False, emoji=False).print(described(manifest, split))
     write_text(options.out, text)
     print(
         f"Wrote {options.out}. Look it over, then:\n"

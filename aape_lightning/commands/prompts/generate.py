@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from aape_lightning.data.schema import ClassManifest
     from aape_lightning.prompts.generation.planning import Plan
     from aape_lightning.prompts.generation.questions import QuestionSet
-    from aape_lightning.prompts.generation.requests import LanguageModel
+    from aape_lightning.prompts.generation.requests import LLM
     from aape_lightning.prompts.generation.summary import Summary
 
 __all__ = ["add_generate", "run_generate"]
@@ -150,7 +150,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ").lower()
 
 
-def _model(options: argparse.Namespace) -> "LanguageModel":
+def _model(options: argparse.Namespace) -> "LLM":
     if options.local is not None:
         from aape_lightning.prompts.generation.local import LocalModel
 

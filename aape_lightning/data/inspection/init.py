@@ -6,47 +6,41 @@ from pathlib import Path
 import yaml
 from rich.table import Table
 
-from aape_lightning.data.classes import class_names_of
-from aape_lightning.data.manifests.guess import guess_manifest
 from aape_lightning.data.places import data_root
-from aape_lightning.data.readers import read_split
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.schema.classes import CsvSplit, FoldersSplit, PromptSource
 from aape_lightning.data.sentences import sentences_of
-from aape_lightning.data.splits import PARTS
+from aape_lightning.data.splits import PARTS, Split
 from aape_lightning.errors import PromptError, listed
 
-__all__ = ["described", "guess_with", "manifest_text"]
+__all__ = ["completed", "described", "manifest_text"]
 
 
-def guess_with(place: Path, *, name: str | None, prompts: Path | None) -> ClassManifest:
-    """The guessed manifest of a place, with the user's name and sentences.
+def completed(manifest: ClassManifest, split: Split, *, name: str | None, prompts: Path | None) -> ClassManifest:
+    """A guessed manifest with the user's name and sentences.
 
     Args:
-        place: A folder, CSV or JSON, as for `guess_manifest`.
-        name: Short name; guessed where None.
+        manifest: As `guess_manifest` gives it.
+        split: Its split.
+        name: Short name; the guessed one where None.
         prompts: A sentence file, read and matched at once so that a class without sentences is known now.
 
     Raises:
-        ManifestError: If there is no dataset.
         PromptError: If the sentences are missing or do not cover every class.
     """
-    manifest = guess_manifest(place)
     if name is not None:
         manifest = manifest.model_copy(update={"name": name, "title": name})
     if prompts is not None:
         source = {"sentences": PromptSource(file=os.path.abspath(prompts))}
         manifest = manifest.model_copy(update={"prompts": source})
-        root = data_root(manifest, None)
-        found = sentences_of(manifest, root, class_names_of(manifest, root), "sentences")
+        found = sentences_of(manifest, data_root(manifest, None), split.class_names, "sentences")
         if empty := [class_name for class_name, texts in found.items() if not texts]:
             raise PromptError(f"{str(prompts)!r} has no sentences for {listed(empty, limit=20)}. Add some to it.")
     return manifest
 
 
-def described(manifest: ClassManifest) -> Table:
+def described(manifest: ClassManifest, split: Split) -> Table:
     """Classes, parts and rule of a guessed manifest, for the user to look at."""
-    split = read_split(manifest, data_root(manifest, None))
     table = Table("", "guessed", title=manifest.title)
     table.add_row("classes", f"{len(split.class_names):,}: {listed(split.class_names)}")
     for part in PARTS:
@@ -69,15 +63,15 @@ def _rule(manifest: ClassManifest) -> str:
     return "by folders"
 
 
-def manifest_text(manifest: ClassManifest, place: Path, out: Path | None) -> str:
+def manifest_text(manifest: ClassManifest, split: Split, place: Path, out: Path | None) -> str:
     """The manifest as YAML, with what it says relative to the folder that it will lie in.
 
     Args:
         manifest: The guessed manifest.
+        split: Its split.
         place: What it was guessed from, for the header.
         out: Where it will be written; paths stay absolute where None, or where the data lie elsewhere.
     """
-    split = read_split(manifest, data_root(manifest, None))
     content = manifest.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     content["split"] = {"format": manifest.split.format} | content["split"]
     if isinstance(manifest.split, CsvSplit | FoldersSplit) and manifest.split.cut is not None:

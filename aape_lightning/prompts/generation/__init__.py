@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from aape_lightning.prompts.generation.local import LocalModel
     from aape_lightning.prompts.generation.planning import plan
     from aape_lightning.prompts.generation.questions import question_set
-    from aape_lightning.prompts.generation.requests import LanguageModel, Sampling
+    from aape_lightning.prompts.generation.requests import LLM, Sampling
     from aape_lightning.prompts.generation.run import generate
     from aape_lightning.prompts.generation.summary import Summary
 
 __all__ = [
+    "LLM",
     "Backoff",
     "Endpoint",
-    "LanguageModel",
     "LocalModel",
     "Price",
     "Sampling",
@@ -34,7 +34,7 @@ __all__ = [
 _HOMES = {
     "Backoff": "backoff",
     "Endpoint": "endpoint",
-    "LanguageModel": "requests",
+    "LLM": "requests",
     "LocalModel": "local",
     "Price": "costs",
     "Sampling": "requests",

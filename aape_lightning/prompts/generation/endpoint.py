@@ -40,12 +40,7 @@ class Endpoint:
         self._backoff = backoff or Backoff()
 
     def ask(self, wanted: Sequence[tuple[Request, int]], sampling: Sampling, record: Record) -> Outcome:
-        """Ask, and hand each reply to `record` as it comes.
-
-        Args:
-            wanted: Requests, each with the number of answers that it still lacks.
-            sampling: How answers are drawn.
-            record: Called in this thread with each reply.
+        """Ask, as `LLM.ask`.
 
         Raises:
             PromptError: If the server refuses the key, the model or the request.

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from aape_lightning.errors import PromptError
+from aape_lightning.errors import LanguageModelError, PromptError, reason
+from aape_lightning.language import load_language_model
 from aape_lightning.prompts.generation.requests import CHAT_STYLE, Answer, Outcome, Record, Reply, Request, Sampling
 
 __all__ = ["LocalModel"]
-
-_PATIENCE = 10.0  # seconds in which the Hub must answer
 
 
 class LocalModel:
@@ -25,12 +24,7 @@ class LocalModel:
         self._batch = batch
 
     def ask(self, wanted: Sequence[tuple[Request, int]], sampling: Sampling, record: Record) -> Outcome:
-        """Ask, and hand each answer to `record` as it comes.
-
-        Args:
-            wanted: Requests, each with the number of answers that it still lacks.
-            sampling: How answers are drawn.
-            record: Called with each answer.
+        """Ask, as `LLM.ask`; each answer is a reply of its own.
 
         Raises:
             PromptError: If the model is not found or cannot be loaded.
@@ -50,7 +44,9 @@ def _replies(tokenizer: Any, model: Any, requests: Sequence[Request], sampling: 
     has_template = tokenizer.chat_template is not None
     texts = [_as_chat(tokenizer, request.question) if has_template else request.question for request in requests]
     # A chat template writes the special tokens itself.
-    inputs = tokenizer(texts, return_tensors="pt", padding=True, add_special_tokens=not has_template).to(model.device)
+    inputs = tokenizer(
+        texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=not has_template
+    ).to(model.device)
     # As servers draw: from the whole distribution, whatever a model's own generation settings say.
     drawing = {"temperature": sampling.temperature, "top_p": 1.0, "top_k": 0} if sampling.temperature else {}
     with torch.inference_mode():
@@ -82,41 +78,17 @@ def _end_tokens(model: Any) -> set[int]:  # noqa: ANN401
 
 
 def _load(name: str) -> tuple[Any, Any]:
-    """Tokenizer and model; the Hub is asked only for what its cache on this machine lacks."""
-    try:
-        return _read(name, local_files_only=True)
-    except Exception as error:  # transformers, its Hub client and safetensors raise a dozen kinds on what is no model
-        if Path(name).is_dir():
-            raise _not_loaded(name, "is a folder without a causal language model and its tokenizer", error) from error
-    try:
-        _ask_hub(name)
-        return _read(name, local_files_only=False)
-    except Exception as error:
-        where = "is neither a folder nor in the cache of the Hugging Face Hub, and could not be downloaded"
-        raise _not_loaded(name, where, error) from error
-
-
-def _read(name: str, *, local_files_only: bool) -> tuple[Any, Any]:
+    """Tokenizer and model, as the model's own files hold its weights."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(name, padding_side="left", local_files_only=local_files_only)
-    model = AutoModelForCausalLM.from_pretrained(name, dtype="auto", local_files_only=local_files_only)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer, model.eval().to("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _ask_hub(name: str) -> None:
-    """Fail at once where the Hub does not know the name or does not answer: the loader would try for a minute."""
-    import huggingface_hub
-
-    huggingface_hub.model_info(name, timeout=_PATIENCE)
-
-
-def _not_loaded(name: str, where: str, error: Exception) -> PromptError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return PromptError(
-        f"The language model {name!r} (--local) {where} ({reason}). Where there is a network, get one with: "
-        "hf download OWNER/MODEL --local-dir FOLDER; then name it: --local FOLDER."
-    )
+    try:
+        loaded = load_language_model(name, dtype="auto")
+    except LanguageModelError as error:
+        where = "is neither a folder nor in the cache of the Hugging Face Hub, and could not be downloaded"
+        if Path(name).is_dir():
+            where = "is a folder without a causal language model and its tokenizer"
+        raise PromptError(
+            f"The language model {name!r} (--local) {where} ({reason(error)}). Where there is a network, get one with: "
+            "hf download OWNER/MODEL --local-dir FOLDER; then name it: --local FOLDER."
+        ) from error
+    return loaded.tokenizer, loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-__all__ = ["CHAT_STYLE", "Answer", "LanguageModel", "Outcome", "Record", "Reply", "Request", "Sampling"]
+__all__ = ["CHAT_STYLE", "LLM", "Answer", "Outcome", "Record", "Reply", "Request", "Sampling"]
 
 CHAT_STYLE = "Answer with one plain sentence."
 """Follows every question to a chat model, which would answer with headings and lists; CuPL's model completed text."""
@@ -81,7 +81,7 @@ Record = Callable[[Request, Reply], None]
 
 
 @runtime_checkable
-class LanguageModel(Protocol):
+class LLM(Protocol):
     """Whatever answers questions."""
 
     name: str

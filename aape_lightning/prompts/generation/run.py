@@ -13,14 +13,14 @@ from aape_lightning.progress import progress
 from aape_lightning.prompts.generation.cleaning import clean_answer, is_refusal
 from aape_lightning.prompts.generation.costs import Price
 from aape_lightning.prompts.generation.journal import Journal, journal_path, open_journal
-from aape_lightning.prompts.generation.requests import LanguageModel, Outcome, Reply, Request, Sampling
+from aape_lightning.prompts.generation.requests import LLM, Outcome, Reply, Request, Sampling
 from aape_lightning.prompts.generation.summary import Summary
 
 __all__ = ["generate"]
 
 
 def generate(
-    model: LanguageModel,
+    model: LLM,
     requests: Sequence[Request],
     out: Path,
     *,
@@ -75,7 +75,7 @@ def generate(
 
 
 def _ask(
-    model: LanguageModel,
+    model: LLM,
     wanted: Sequence[tuple[Request, int]],
     sampling: Sampling,
     journal: Journal,

@@ -1,7 +1,6 @@
 """Text models of sentence-transformers: they know better than CLIP's text tower what two sentences have in common."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aape_lightning.errors import PromptError
+from aape_lightning.errors import PromptError, reason
+from aape_lightning.hub import ask_hub, without_loading_bars
 from aape_lightning.progress import track
 from aape_lightning.prompts.review.flags import TEXT_MODEL
 
 __all__ = ["TextModel", "load_text_model"]
 
 _CHUNK = 1024  # sentences between two steps of the progress bar
-_PATIENCE = 10.0  # seconds in which the Hub must answer
 
 
 class TextModel:
@@ -58,46 +57,21 @@ def load_text_model(name: str) -> TextModel:
     except Exception as error:  # transformers and safetensors raise a dozen kinds on what is no model
         if Path(name).is_dir():
             raise PromptError(
-                f"The folder {name!r} (--text-model) holds no text model of sentence-transformers: {_first_line(error)}"
+                f"The folder {name!r} (--text-model) holds no text model of sentence-transformers: {reason(error)}"
             ) from error
     try:
-        _ask_hub(name)
+        ask_hub(name if "/" in name else f"sentence-transformers/{name}")
         return _load(name, local_files_only=False)
     except Exception as error:
         raise PromptError(
             f"The text model {name!r} (--text-model) is neither a folder nor in the cache of the Hugging Face Hub, and "
-            f"could not be downloaded ({_first_line(error)}). Where there is a network, get one with: hf download "
+            f"could not be downloaded ({reason(error)}). Where there is a network, get one with: hf download "
             f"sentence-transformers/{TEXT_MODEL} --local-dir FOLDER; then name it: --text-model FOLDER."
         ) from error
-
-
-def _ask_hub(name: str) -> None:
-    """Fail at once where the Hub does not know the name or does not answer: the loader would try for a minute."""
-    import huggingface_hub
-
-    huggingface_hub.model_info(name if "/" in name else f"sentence-transformers/{name}", timeout=_PATIENCE)
 
 
 def _load(name: str, *, local_files_only: bool) -> TextModel:
     from sentence_transformers import SentenceTransformer
 
-    with _quiet() if local_files_only else contextlib.nullcontext():
+    with without_loading_bars():
         return TextModel(name, SentenceTransformer(name, local_files_only=local_files_only))
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide the bar that transformers draws while it reads weights from the disk."""
-    from transformers.utils import logging
-
-    was_on = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_on:
-            logging.enable_progress_bar()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -93,7 +93,8 @@ def test_a_chat_model_is_asked_in_its_template(template, tmp_path, monkeypatch):
     call = PreTrainedTokenizerFast.__call__
 
     def watch(self, texts, **settings):
-        seen.extend(texts)
+        if isinstance(texts, list):  # loading tries the tokeniser on a text of its own
+            seen.extend(texts)
         return call(self, texts, **settings)
 
     monkeypatch.setattr(PreTrainedTokenizerFast, "__call__", watch)

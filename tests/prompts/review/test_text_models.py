@@ -108,7 +108,7 @@ def test_a_name_that_the_cache_lacks_is_downloaded(hub):
 
 
 def test_a_name_that_the_hub_lacks_is_not_tried(hub):
-    with pytest.raises(PromptError, match=r"'owner/model' .*could not be downloaded \(404 Client Error\.\)"):
+    with pytest.raises(PromptError, match=r"'owner/model' .*could not be downloaded \(404 Client Error\)"):
         load_text_model("owner/model")
     assert hub == ["cache", "owner/model"]
 
