@@ -82,7 +82,7 @@ def load_sentences(
         PromptError: If a class is left without a sentence.
         BackboneMismatchError: If `prompts` is a bank of another backbone.
     """
-    prompts = chosen_source(manifest, prompts)
+    prompts = chosen_source(manifest, root, prompts)
     if prompts.endswith(".safetensors"):
         return text.open(Path(prompts), class_names)
     curation = curated_sentences(

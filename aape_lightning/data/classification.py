@@ -72,7 +72,7 @@ class ClassificationDataModule(LightningDataModule):
         images: A folder of images to use instead of a manifest; short for `manifest` with that folder.
         backbone: Name or path for `load_backbone`.
         prompts: A sentence source of the manifest, `templates`, a JSON file `{class: [sentence]}`, or a prompt bank
-            (`.safetensors`); the manifest's first source where not given. Read for training alone, or where
+            (`.safetensors`); the manifest's first that is there where not given. Read for training alone, or where
             `class_text` is `prompts`.
         templates_for_missing: Give a class without sentences those of the manifest's templates; an error otherwise.
         class_text: What a class is called: a template with `{}`; `manifest` for the mean over the manifest's templates,

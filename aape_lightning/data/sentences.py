@@ -36,7 +36,7 @@ def sentences_of(
         PromptError: If the source is unknown, its file missing, or it does not know a class. A class that it knows and
             has no sentence for keeps an empty list.
     """
-    prompts = chosen_source(manifest, prompts)
+    prompts = chosen_source(manifest, root, prompts)
     filled = fill_templates(class_names, manifest.templates)
     if prompts == TEMPLATES:
         return filled
@@ -51,13 +51,14 @@ def sentences_of(
     return named
 
 
-def chosen_source(manifest: ClassManifest, prompts: str | None) -> str:
+def chosen_source(manifest: ClassManifest, root: Path, prompts: str | None) -> str:
     """The sentence source that is meant.
 
     Args:
         manifest: The dataset.
-        prompts: A source of the manifest, `templates`, a JSON file, or a prompt bank; the manifest's first source where
-            None.
+        root: The data root, to which the manifest's prompt files are relative.
+        prompts: A source of the manifest, `templates`, a JSON file, or a prompt bank. Where None, the manifest's first
+            source whose file is there, and its first where none is.
 
     Raises:
         PromptError: If there is no such source, or the manifest has none to choose.
@@ -68,7 +69,9 @@ def chosen_source(manifest: ClassManifest, prompts: str | None) -> str:
                 f"The manifest of {manifest.title} names no sentences. Name a file of them with --data.prompts FILE, "
                 "or make them of the class names with --data.prompts templates."
             )
-        return next(iter(manifest.prompts))
+        files = {name: _file_of(source, root) for name, source in manifest.prompts.items()}
+        there = [name for name, file in files.items() if file is None or file.is_file()]
+        return next(iter(there or files))
     if prompts not in manifest.prompts and prompts != TEMPLATES and not prompts.endswith((".json", ".safetensors")):
         known = [*manifest.prompts, TEMPLATES]
         raise PromptError(
@@ -86,11 +89,14 @@ def sentence_file(manifest: ClassManifest, root: Path, prompts: str | None) -> P
         root: The data root, to which the manifest's prompt files are relative.
         prompts: As for `chosen_source`.
     """
-    prompts = chosen_source(manifest, prompts)
+    prompts = chosen_source(manifest, root, prompts)
     if prompts in manifest.prompts:
-        named = manifest.prompts[prompts].file
-        return root / named if named else None
+        return _file_of(manifest.prompts[prompts], root)
     return None if prompts == TEMPLATES else Path(prompts)
+
+
+def _file_of(source: PromptSource, root: Path) -> Path | None:
+    return root / source.file if source.file else None
 
 
 def _all_aliases(manifest: ClassManifest) -> dict[str, str]:

@@ -86,24 +86,29 @@ def two_sources(toy):
 
 
 def test_where_none_is_named_it_is_the_manifests_first(two_sources, toy_root):
-    assert chosen_source(two_sources, None) == "llm"
+    assert chosen_source(two_sources, toy_root, None) == "llm"
     assert sentence_file(two_sources, toy_root, None) == toy_root / "toy_prompts.json"
     assert sentences_of(two_sources, toy_root, NAMES, None) == sentences_of(two_sources, toy_root, NAMES, "llm")
+
+
+def test_a_first_source_that_is_not_there_gives_way_to_one_that_is(two_sources, toy_root, tmp_path):
+    """As `aape data check`, which is content when one of a manifest's sources is there."""
     turned = two_sources.model_copy(update={"prompts": dict(reversed(two_sources.prompts.items()))})
-    assert chosen_source(turned, None) == "human"
+    assert chosen_source(turned, toy_root, None) == "llm"
+    assert chosen_source(turned, tmp_path, None) == "human"  # none is there: the error will name the first one's file
 
 
 def test_where_the_manifest_has_none_one_must_be_named(toy, toy_root):
     bare = toy.model_copy(update={"prompts": {}})
     with pytest.raises(PromptError, match=r"Toy names no sentences\..*--data\.prompts FILE.*--data\.prompts templates"):
-        chosen_source(bare, None)
-    assert chosen_source(bare, "templates") == "templates"
+        chosen_source(bare, toy_root, None)
+    assert chosen_source(bare, toy_root, "templates") == "templates"
     assert sentence_file(bare, toy_root, "mine.json") == Path("mine.json")
 
 
 @pytest.mark.parametrize("prompts", ["bank.safetensors", "mine.json", "templates", "llm", "human"])
-def test_every_kind_of_source_is_taken_as_it_is(prompts, two_sources):
-    assert chosen_source(two_sources, prompts) == prompts
+def test_every_kind_of_source_is_taken_as_it_is(prompts, two_sources, toy_root):
+    assert chosen_source(two_sources, toy_root, prompts) == prompts
 
 
 def test_templates_and_the_shapes_world_have_no_file(toy, toy_root):

@@ -12,7 +12,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         "--manifest", help="short name or path of a manifest; without one, the file's keys are the classes"
     )
     parser.add_argument("--root", type=Path, help="the data root (CoOp's $DATA)")
-    parser.add_argument("--prompts", help="a sentence source of the manifest (its first), or a JSON file")
+    parser.add_argument("--prompts", help="a sentence source of the manifest (its first that is there), or a JSON file")
 
 
 def read_source(options: argparse.Namespace) -> tuple[str, dict[str, list[str]]]:
@@ -32,7 +32,7 @@ def read_source(options: argparse.Namespace) -> tuple[str, dict[str, list[str]]]
         manifest = load_manifest(options.manifest)
         root = data_root(manifest, options.root)
         names = list(dict.fromkeys(class_names_of(manifest, root)))
-        title = f"{manifest.title}, {chosen_source(manifest, options.prompts)}"
+        title = f"{manifest.title}, {chosen_source(manifest, root, options.prompts)}"
         return title, sentences_of(manifest, root, names, options.prompts)
     if options.prompts is None:
         raise PromptError("Name the sentences: --manifest NAME (with --prompts SOURCE), or --prompts FILE.json alone.")

@@ -18,7 +18,7 @@ def read_names_file(path: Path, *, keyed: bool) -> list[str] | dict[str, str]:
         ManifestError: If the file is missing, not UTF-8, empty, or a line has no name or a key that was there already.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise ManifestError(f"The class names {str(path)!r} cannot be read: {error}.") from error
     if not lines:

@@ -173,6 +173,17 @@ class ClassManifest(Manifest):
     domains: dict[str, Counts] = {}
 
     @model_validator(mode="after")
+    def _keys_are_of_folders(self) -> "ClassManifest":
+        if isinstance(self.class_names, dict) and not isinstance(self.split, FoldersSplit):
+            raise ValueError(
+                "class_names with keys are for class folders; a split of the format "
+                f"{self.split.format!r} needs a list of names in label order"
+            )
+        if isinstance(self.split, FoldersSplit) and self.split.numbered and self.class_names is None:
+            raise ValueError("numbered folders need class_names, which say how many there are and what they hold")
+        return self
+
+    @model_validator(mode="after")
     def _aliases_name_classes(self) -> "ClassManifest":
         if self.class_names is None:
             return self

@@ -161,6 +161,8 @@ def test_a_manifest_cannot_be_changed(tmp_path):
             SMALL | {"class_names": ["dog", "cat"], "prompts": {"llm": {"aliases": {"Kitty": "kat"}}}},
             r"prompts\.llm\.aliases: 'Kitty' stands for 'kat', which is no class",
         ),
+        (SMALL | {"class_names": {"d": "dog"}}, "class_names with keys are for class folders; .*'coop' needs a list"),
+        (SMALL | {"split": FOLDERS | {"parts": {"test": "t"}, "numbered": True}}, "numbered folders need class_names"),
         ({"title": "Pets", "split": SMALL["split"]}, "name: Field required"),
         (SMALL | {"kind": "clases"}, "kind: Input should be 'classes'"),
         ("", "valid dictionary"),
@@ -207,6 +209,11 @@ def test_class_names_may_stand_in_a_file_beside_the_manifest(tmp_path):
     (tmp_path / "names.txt").write_text("golden retriever\n\ntabby cat\n")
     manifest = load_manifest(written(tmp_path, SMALL | {"class_names": "names.txt"}))
     assert manifest.class_names == ["golden retriever", "tabby cat"]
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path):
+    (tmp_path / "names.txt").write_text("\ufeffdog\ncat\n", encoding="utf-8")
+    assert load_manifest(written(tmp_path, SMALL | {"class_names": "names.txt"})).class_names == ["dog", "cat"]
 
 
 def test_class_names_of_folders_stand_after_their_keys(tmp_path):
