@@ -11,7 +11,8 @@ from aape_lightning.errors import DataError, did_you_mean
 
 __all__ = ["DEGRADATIONS", "degrade"]
 
-# A twentieth of the shorter side: on the shapes world it takes shapes-tiny from 65 % zero-shot accuracy to 49 %.
+# A twentieth of the shorter side: told by the mean of their faithful sentences, shapes-tiny knows 66 % of the shapes
+# world's test images, 50 % of them blurred, and 20 % of them occluded.
 _BLUR = 0.05
 _OCCLUDED = 1 / 3
 _GREY = (128, 128, 128)

@@ -18,7 +18,9 @@ def add_embed(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "Example: aape prompts embed --manifest caltech101 --root $DATA --prompts cupl --out caltech_b16.safetensors",
     )
     add_dataset(parser)
-    parser.add_argument("--prompts", help="a sentence source of the manifest (its first that is there), `templates`, or a JSON file")
+    parser.add_argument(
+        "--prompts", help="a sentence source of the manifest (its first that is there), `templates`, or a JSON file"
+    )
     parser.add_argument("--backbone", default="ViT-B/16", help="name or file of a backbone (ViT-B/16)")
     parser.add_argument("--device", default="cpu", help="where the text tower runs: cpu, cuda, cuda:1 (cpu)")
     parser.add_argument("--out", type=Path, help="write the bank here, for --data.prompts (default: the cache alone)")

@@ -109,7 +109,8 @@ def _fault(fault: Any) -> str:  # noqa: ANN401 - pydantic's record of a fault
     if place[:1] == ["split"]:
         del place[1:2]  # the format, which pydantic names as if it were a key
     known = fault["type"] == "extra_forbidden" and did_you_mean(str(place[-1]), _KEYS)
-    return f"{'.'.join(map(str, place))}: {fault['msg']}{known or ''}"
+    told = f"{fault['msg'].removeprefix('Value error, ')}{known or ''}"  # pydantic's mark of what a validator said
+    return f"{'.'.join(map(str, place))}: {told}" if place else told
 
 
 def _schema_of(content: Any) -> type[Manifest]:  # noqa: ANN401 - a file's content
