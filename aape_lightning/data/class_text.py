@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from aape_lightning.backbones import Backbone
+from aape_lightning.data.places import is_built_in
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import chosen_source, sentences_of
 from aape_lightning.data.shapes import sentence_truth, shapes_sentences
@@ -121,7 +122,7 @@ def sentence_kinds(manifest: ClassManifest, bank: PromptBank) -> list[list[str]]
 
     The shapes world knows which of its own sentences are faithful, redundant, irrelevant or wrong.
     """
-    if manifest.split.format != "shapes":
+    if not is_built_in(manifest):
         return []
     kinds = {
         (name, text): kind

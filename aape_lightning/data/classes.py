@@ -19,7 +19,5 @@ def class_names_of(manifest: ClassManifest, root: Path) -> list[str]:
         ManifestError: If the names stand in the split alone, and that is missing.
         DataError: If the split is malformed.
     """
-    names = manifest.class_names
-    if names is None:
-        return read_split(manifest, root).class_names
-    return list(names.values()) if isinstance(names, dict) else list(names)
+    names = manifest.listed_names
+    return read_split(manifest, root).class_names if names is None else names

@@ -58,8 +58,7 @@ def _count(checked: Checked, manifest: ClassManifest, split: Split) -> None:
 
 def _class_names(checked: Checked, manifest: ClassManifest, split: Split) -> None:
     """The split's names against the manifest's, and the aliases' against both."""
-    names = manifest.class_names
-    wanted = split.class_names if names is None else list(names.values()) if isinstance(names, dict) else names
+    wanted = manifest.listed_names or split.class_names
     differ = [(ours, theirs) for ours, theirs in zip(wanted, split.class_names, strict=False) if ours != theirs]
     checked.faults += [f"a class is {theirs!r} in the split and {ours!r} in the manifest" for ours, theirs in differ]
     known = {normalise_name(name) for name in split.class_names}

@@ -126,8 +126,7 @@ def _table(path: Path, source: CsvCaptions) -> Found:
 
 
 def _class_table(path: Path, source: CsvSplit, manifest: ClassManifest) -> Found:
-    names = manifest.class_names
-    split = read_csv_split(path, source, names if isinstance(names, list) else None)
+    split = read_csv_split(path, source, manifest.listed_names)
     rows = read_rows(path, [source.path, *source.captions])
     raw = {_image_path(row[source.path]): [row[column] for column in source.captions] for _, row in rows}
     captions = strip_captions(raw, path)

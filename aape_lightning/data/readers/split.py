@@ -48,8 +48,7 @@ def read_split(manifest: ClassManifest, root: Path, split_file: Path | None = No
             "--split-file."
         )
     if source.format == "csv":
-        names = manifest.class_names
-        return read_csv_split(split_file, source, list(names) if isinstance(names, list) else None)
+        return read_csv_split(split_file, source, manifest.listed_names)
     return read_coop_split(split_file)
 
 

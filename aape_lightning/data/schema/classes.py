@@ -172,6 +172,11 @@ class ClassManifest(Manifest):
     counts: Counts | None = None
     domains: dict[str, Counts] = {}
 
+    @property
+    def listed_names(self) -> list[str] | None:
+        """The class names in label order; None where the split alone has them."""
+        return list(self.class_names.values()) if isinstance(self.class_names, dict) else self.class_names
+
     @model_validator(mode="after")
     def _keys_are_of_folders(self) -> "ClassManifest":
         if isinstance(self.class_names, dict) and not isinstance(self.split, FoldersSplit):
@@ -185,10 +190,9 @@ class ClassManifest(Manifest):
 
     @model_validator(mode="after")
     def _aliases_name_classes(self) -> "ClassManifest":
-        if self.class_names is None:
+        if self.listed_names is None:
             return self
-        names = self.class_names.values() if isinstance(self.class_names, dict) else self.class_names
-        known = {normalise_name(name) for name in names}
+        known = {normalise_name(name) for name in self.listed_names}
         for prompts, source in self.prompts.items():
             for alias, name in source.aliases.items():
                 if normalise_name(name) not in known:
