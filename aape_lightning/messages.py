@@ -17,10 +17,17 @@ _KNOWN_WARNINGS = (
     ".*It is recommended to use `self.log.*sync_dist=True.*",  # metrics have counted over all processes before they log
     ".*Experiment logs directory .* exists and is not empty.*",  # a resumed run's earlier metrics are kept beside
     ".*but have no `validation_step`.*",  # a task without a head has nothing to validate
+    ".*module\\(s\\) in eval mode at the start of training.*",  # frozen towers and language models are meant to be
     ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
 )
-# An advertisement, and a default that matters for strangers' checkpoints; ours are read with weights_only first.
-_KNOWN_NOTES = ("litlogger", "`weights_only` was not set")
+# An advertisement; a default that matters for strangers' checkpoints, and ours are read with weights_only first; and a
+# warning about a mask that `generate` was given and dropped by itself, where it hid nothing.
+_KNOWN_NOTES = ("litlogger", "`weights_only` was not set", "passing in an `attention_mask`")
+_NOTED_BY = (
+    "lightning.pytorch.utilities.rank_zero",
+    "lightning.pytorch.trainer.connectors.checkpoint_connector",
+    "transformers.modeling_utils",
+)
 
 
 def quiet_known_messages() -> None:
@@ -29,7 +36,7 @@ def quiet_known_messages() -> None:
         warnings.filterwarnings("ignore", message=message)
     # Lightning 2.6 calls what jsonargparse 5 will remove; our bound on jsonargparse keeps it.
     os.environ.setdefault("JSONARGPARSE_DEPRECATION_WARNINGS", "off")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.trainer.connectors.checkpoint_connector"):
+    for name in _NOTED_BY:
         logging.getLogger(name).addFilter(_is_news)
 
 

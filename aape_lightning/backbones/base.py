@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -80,6 +81,27 @@ class FrozenBackbone(nn.Module, ABC):
         return F.normalize(self._image_features(images).float(), dim=-1)
 
     @torch.no_grad()
+    def image_tokens(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        """The grid of transformed images before it is pooled, row by row: what LiMBeR maps into a language model.
+
+        Of a ViT the patches after the last layer and its LayerNorm, without the class token and before the projection
+        (196 x 768 for ViT-B/16); of a ResNet what its attention pools (144 x 3072 for RN50x16). Not normalised to unit
+        norm.
+
+        Raises:
+            BackboneNotFoundError: If the image tower has no grid.
+        """
+        images = images.to(next(self.model.parameters()).dtype)
+        return self._image_grid(images).float()
+
+    @cached_property
+    def image_token_shape(self) -> tuple[int, int]:
+        """Number t and width c of an image's tokens, from the table of positions, which has one more than the grid."""
+        tower = self.model.visual
+        positions, width = getattr(tower, "attnpool", tower).positional_embedding.shape
+        return int(positions) - 1, int(width)
+
+    @torch.no_grad()
     def encode_text(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """Unit-norm embeddings of tokenised texts."""
         return F.normalize(self._text_features(tokens).float(), dim=-1)
@@ -92,6 +114,10 @@ class FrozenBackbone(nn.Module, ABC):
     @abstractmethod
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         """Tokens of each text, padded or cut to the context length."""
+
+    @abstractmethod
+    def _image_grid(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        """The image tower's features before they are pooled."""
 
     def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """The image tower's output, where the model calls it as OpenAI's does."""

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Callable
 
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from PIL.Image import Image
 from torch import Tensor, nn
 
@@ -47,3 +47,20 @@ class ClipBackbone(FrozenBackbone):
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         tokens: Tensor = clip.tokenize(texts, context_length=self.context_length, truncate=True)
         return tokens
+
+    def _image_grid(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        visual = self.model.visual
+        if isinstance(visual, clip.model.ModifiedResNet):
+            return self._output_of(visual.layer4, images).flatten(2).mT
+        grid: Tensor = visual.ln_post(self._output_of(visual.transformer, images).transpose(0, 1))[:, 1:]
+        return grid
+
+    def _output_of(self, module: nn.Module, images: Float[Tensor, "b 3 h w"]) -> Tensor:
+        """What a module of the image tower hands on: the tower itself gives its last output alone."""
+        outputs: list[Tensor] = []
+        handle = module.register_forward_hook(lambda module, inputs, output: outputs.append(output))
+        try:
+            self.model.encode_image(images)
+        finally:
+            handle.remove()
+        return outputs[0]

@@ -3,10 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jaxtyping import Int
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from aape_lightning.backbones.base import FrozenBackbone
@@ -56,6 +58,29 @@ class OpenClipBackbone(FrozenBackbone):
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         tokens: Tensor = self._tokenizer(texts)
         return tokens
+
+    @cached_property
+    def image_token_shape(self) -> tuple[int, int]:
+        """Number t and width c of an image's tokens; timm's towers tell neither, so that one empty image is asked."""
+        size = self.input_size
+        _, count, width = self.image_tokens(torch.zeros(1, 3, size, size, device=self.model.logit_scale.device)).shape
+        return count, width
+
+    def _image_grid(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        visual = self.model.visual
+        if not hasattr(getattr(visual, "trunk", visual), "forward_intermediates"):
+            raise BackboneNotFoundError(
+                f"Backbone {self.name!r} gives no image tokens: its image tower, a "
+                f"{type(getattr(visual, 'trunk', visual)).__name__}, has no features of a grid to be read. Choose one "
+                "with a ViT, a ResNet or a ConvNeXt: --data.backbone open_clip:ViT-B-16/WEIGHTS."
+            )
+        # CoCa's last LayerNorm belongs to what its attention has pooled.
+        normalize = getattr(visual, "attn_pool", None) is None
+        features = visual.forward_intermediates(
+            images, indices=1, normalize_intermediates=normalize, intermediates_only=True
+        )
+        grid: Tensor = features["image_intermediates"][0].flatten(2).mT
+        return grid
 
 
 def load_open_clip(name: str) -> OpenClipBackbone:

@@ -51,6 +51,10 @@ class Backbone(Protocol):
         """Width d of the embedding space."""
 
     @property
+    def image_token_shape(self) -> tuple[int, int]:
+        """Number t and width c of the tokens that `image_tokens` gives of each image."""
+
+    @property
     def input_size(self) -> int:
         """Side of the square images that the image tower takes, in pixels."""
 
@@ -82,6 +86,13 @@ class Backbone(Protocol):
 
     def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         """Unit-norm embeddings of transformed images."""
+
+    def image_tokens(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        """The grid of transformed images before it is pooled, in float32, without gradients and not normalised.
+
+        Raises:
+            BackboneNotFoundError: If the image tower has no grid.
+        """
 
     def encode_text(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         """Unit-norm embeddings of tokenised texts."""

@@ -1,5 +1,6 @@
 """CLIP models of Hugging Face's transformers, from their own files: config, weights, tokeniser and preprocessor."""
 
+from functools import cached_property
 from typing import Any
 
 from jaxtyping import Float, Int
@@ -73,6 +74,12 @@ class TransformersBackbone(FrozenBackbone):
         # `verbose` is the tokeniser's own switch for its warning about texts beyond the context.
         return len(self._tokenizer(text, verbose=False).input_ids)
 
+    @cached_property
+    def image_token_shape(self) -> tuple[int, int]:
+        """Number t and width c of an image's tokens, from the table of positions, which has one more than the grid."""
+        positions, width = self.model.vision_model.embeddings.position_embedding.weight.shape
+        return int(positions) - 1, int(width)
+
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         tokens: Tensor = self._tokenizer(
             texts, padding="max_length", truncation=True, max_length=self.context_length, return_tensors="pt"
@@ -82,6 +89,11 @@ class TransformersBackbone(FrozenBackbone):
     def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
         features: Tensor = self.model.visual_projection(self.model.vision_model(pixel_values=images).pooler_output)
         return features
+
+    def _image_grid(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        tower = self.model.vision_model
+        grid: Tensor = tower.post_layernorm(tower(pixel_values=images).last_hidden_state)[:, 1:]
+        return grid
 
     def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
         # No mask: attention is causal and the embedding is read at the end token, which padding follows.

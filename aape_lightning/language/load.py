@@ -62,7 +62,7 @@ def _check_hub(name: str) -> None:
 
 
 def _read(name: str, place: str, dtype: torch.dtype | Literal["auto"], *, local: bool) -> LanguageModel:
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     causal: Any = AutoModelForCausalLM  # whose annotations do not know of the report
     with without_loading_bars():
@@ -83,7 +83,8 @@ def _read(name: str, place: str, dtype: torch.dtype | Literal["auto"], *, local:
             f"{embeddings.num_embeddings}: the tokenizer's files are missing or another model's. {_REMEDY}"
         )
     _ensure_padding(name, tokenizer)
-    model.generation_config.pad_token_id = tokenizer.pad_token_id  # else `generate` says at each call that it chose one
+    # A folder's own habits (beams, penalties, sampling) would change what a `Decoding` means.
+    model.generation_config = GenerationConfig(eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id)
     context = min(getattr(config, "max_position_embeddings", tokenizer.model_max_length), tokenizer.model_max_length)
     return LanguageModel(
         name=name,

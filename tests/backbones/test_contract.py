@@ -171,10 +171,11 @@ def test_it_moves_and_stays_itself(backbone, images):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_gpu_computes_the_same(backbone, images):
     tokens = backbone.tokenize(TEXTS)
-    expected = backbone.encode_image(images), backbone.encode_text(tokens)
+    expected = backbone.encode_image(images), backbone.encode_text(tokens), backbone.image_tokens(images)
     moved = copy.deepcopy(backbone).to("cuda")
     torch.testing.assert_close(moved.encode_image(images.cuda()).cpu(), expected[0], atol=1e-3, rtol=0)
     torch.testing.assert_close(moved.encode_text(tokens.cuda()).cpu(), expected[1], atol=1e-3, rtol=0)
+    torch.testing.assert_close(moved.image_tokens(images.cuda()).cpu(), expected[2], atol=1e-2, rtol=1e-2)
 
 
 def test_texts_are_embedded_through_it(backbone):

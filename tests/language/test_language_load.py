@@ -89,6 +89,15 @@ def test_generation_says_nothing_about_padding(small_lm, caplog, capsys):
     assert "pad_token_id" not in caplog.text + "".join(capsys.readouterr())
 
 
+def test_a_folders_own_habits_of_generation_are_left_out(copied):
+    habits = {"do_sample": True, "num_beams": 3, "repetition_penalty": 1.5, "max_new_tokens": 7, "eos_token_id": 5}
+    (copied / "generation_config.json").write_text(json.dumps(habits))
+    loaded = load_language_model(str(copied))
+    config = loaded.model.generation_config
+    assert not any(getattr(config, name) for name in habits if name != "eos_token_id")
+    assert config.eos_token_id == loaded.tokenizer.eos_token_id
+
+
 def test_loading_is_silent(copied, capsys):
     load_language_model(str(copied))
     assert capsys.readouterr() == ("", "")
