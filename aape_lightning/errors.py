@@ -13,6 +13,7 @@ __all__ = [
     "ImageError",
     "LanguageModelError",
     "ManifestError",
+    "MetricError",
     "PromptError",
     "RecipeError",
     "ResultError",
@@ -56,6 +57,10 @@ class LanguageModelError(AAPEError):
 
 class ManifestError(AAPEError):
     """A manifest is unknown, malformed, or disagrees with the files under its root."""
+
+
+class MetricError(AAPEError):
+    """What is to be scored is incomplete or malformed, or a metric needs what is not installed."""
 
 
 class PromptError(AAPEError):
