@@ -10,11 +10,15 @@ ARGS ?=
 BIN := .venv/bin
 READY := .venv/.ready
 DEMO_METHODS := zero-shot prompt-mean aape aape-no-distill aape-literal aape-literal-no-distill aape-names
+RETRIEVAL_METHODS := clip-retrieval aape-retrieval-no-distill aape-retrieval-residual aape-retrieval
+VQA_METHODS := vqa-limber vqa-limber-aape
+CAPTION_METHODS := limber limber-embedding limber-aape
+DEMO_GENERATOR := runs/demo-generator/aape.ckpt
 METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint type tests format bench fit eval protocol cache report shapes-tiny shapes-lm clean
+.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -32,6 +36,22 @@ $(READY): pyproject.toml
 
 demo: $(READY) ## the main job on the embedded shapes world: one table and a report, in minutes
 	$(BIN)/aape protocol base-to-new --recipe shapes $(DEMO_METHODS:%=--method %) --seeds 1 2 3 --out runs/demo --report
+
+demo-retrieval: $(READY) ## captions and scenes of the shapes world find each other: a table and a page with results
+	$(BIN)/aape protocol train-test --recipe shapes_retrieval $(RETRIEVAL_METHODS:%=--method %) --seeds 1 2 3 \
+		--out runs/demo-retrieval --report
+
+# h for the two demos below: trained on the captions of the shapes world.
+$(DEMO_GENERATOR): | $(READY)
+	$(BIN)/aape fit --config shapes_retrieval --run $(@D)
+
+demo-captioning: $(READY) $(DEMO_GENERATOR) ## a small language model describes scenes, with AAPE and without
+	$(BIN)/aape protocol train-test --recipe shapes_captioning $(CAPTION_METHODS:%=--method %) --seeds 1 2 3 \
+		--model.generator_from $(DEMO_GENERATOR) --out runs/demo-captioning --report
+
+demo-vqa: $(READY) $(DEMO_GENERATOR) ## the same model answers questions about scenes, shown 0 to 4 answered ones
+	$(BIN)/aape protocol train-test --recipe shapes_vqa $(VQA_METHODS:%=--method %) --seeds 1 2 3 \
+		--model.generator_from $(DEMO_GENERATOR) --out runs/demo-vqa --report
 
 test: lint type tests ## lint, types and tests: what CI runs
 

@@ -11,7 +11,15 @@ from torch import Tensor
 
 from aape_lightning.errors import BatchError
 
-__all__ = ["ClassificationBatch", "ImageBatch", "PromptBatch", "require"]
+__all__ = [
+    "ClassificationBatch",
+    "ImageBatch",
+    "LanguageBatch",
+    "PromptBatch",
+    "QuestionBatch",
+    "RetrievalBatch",
+    "require",
+]
 
 
 class ImageBatch(TypedDict):
@@ -54,6 +62,50 @@ class ClassificationBatch(PromptBatch):
 
     label: Int[Tensor, " b"]
     class_embeddings: Float[Tensor, "c d"]
+
+
+class RetrievalBatch(PromptBatch):
+    """A `PromptBatch` whose sentences are the image's own captions.
+
+    Attributes:
+        caption: One caption of each image, drawn anew in each epoch; in training only.
+    """
+
+    caption: NotRequired[Float[Tensor, "b d"]]
+
+
+class LanguageBatch(PromptBatch):
+    """Images for a language model, each with the text that stands behind it.
+
+    Letters: t image tokens, w their width, k answered examples shown before each row (K-shot).
+
+    Attributes:
+        image_tokens: The image tower's grid.
+        prompt: What the language model reads behind the image; may be empty.
+        target: What it is to say then; in training only.
+        shown_tokens: The examples' image tokens; where there are examples.
+        shown_embedding: The examples' image embeddings.
+        shown_text: The examples' texts, questions with their answers and what stands between examples.
+    """
+
+    image_tokens: Float[Tensor, "b t w"]
+    prompt: list[str]
+    target: NotRequired[list[str]]
+    shown_tokens: NotRequired[Float[Tensor, "b k t w"]]
+    shown_embedding: NotRequired[Float[Tensor, "b k d"]]
+    shown_text: NotRequired[list[list[str]]]
+
+
+class QuestionBatch(PromptBatch):
+    """Images with questions, for a classifier over a vocabulary of answers.
+
+    Attributes:
+        question_embedding: The text tower's embedding of each question.
+        answer_share: How many of a question's answers are each of the vocabulary's, a fraction; in training only.
+    """
+
+    question_embedding: Float[Tensor, "b d"]
+    answer_share: NotRequired[Float[Tensor, "b a"]]
 
 
 BatchT = TypeVar("BatchT")

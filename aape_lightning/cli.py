@@ -15,10 +15,13 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
 
 import aape_lightning.baselines
+import aape_lightning.data.captioning
 import aape_lightning.data.classification
 import aape_lightning.data.pretraining
+import aape_lightning.data.retrieval
+import aape_lightning.data.vqa
 import aape_lightning.tasks
-import aape_lightning.tasks.pretraining  # noqa: F401 - these five let recipes name classes by their short names
+import aape_lightning.tasks.pretraining  # noqa: F401 - these let recipes name classes by their short names
 from aape_lightning.arguments import expand_recipes
 from aape_lightning.callbacks import PredictionWriter, RunFiles
 from aape_lightning.errors import AAPEError, CheckpointError, RecipeError

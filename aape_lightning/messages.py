@@ -17,6 +17,7 @@ _KNOWN_WARNINGS = (
     ".*It is recommended to use `self.log.*sync_dist=True.*",  # metrics have counted over all processes before they log
     ".*Experiment logs directory .* exists and is not empty.*",  # a resumed run's earlier metrics are kept beside
     ".*but have no `validation_step`.*",  # a task without a head has nothing to validate
+    ".*Total length of `list` across ranks is zero.*",  # a dataset without validation images has no loader for them
     ".*module\\(s\\) in eval mode at the start of training.*",  # frozen towers and language models are meant to be
     ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
 )

@@ -151,6 +151,34 @@ def own_toy_root(tmp_path):
     return root
 
 
+@pytest.fixture(scope="session")
+def toy_captions(toy_root):
+    """The manifest of the toy's images with captions: two or three each, all different."""
+    import csv
+
+    split = json.loads((toy_root / "toy" / "split_toy.json").read_text())
+    with (toy_root / "toy" / "captions.csv").open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["path", "caption", "split"])
+        for part, entries in split.items():
+            for number, (path, label, name) in enumerate(entries):
+                for k in range(2 + number % 2):
+                    rows.writerow([path, f"{('a', 'one', 'some')[k]} {name.lower()} {part} {number}", part])
+    manifest = {
+        "name": "toy_captions",
+        "title": "Toy captions",
+        "kind": "captions",
+        "folder": ["toy"],
+        "images": "images",
+        "split": {"format": "csv", "file": "captions.csv"},
+        "licence": "none",
+        "source": "made by tests/conftest.py",
+    }
+    path = toy_root / "toy_captions.yaml"
+    path.write_text(yaml.safe_dump(manifest))
+    return path
+
+
 @pytest.fixture
 def toy_data(toy_root, tiny_clip):
     """Makes a ClassificationDataModule over the toy dataset; keywords change it."""

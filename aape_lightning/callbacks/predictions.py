@@ -1,11 +1,10 @@
-"""`predictions.csv`: what `aape predict` leaves behind."""
+"""`predictions.csv`: what `aape predict` leaves behind, one row a position."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
@@ -15,7 +14,7 @@ __all__ = ["PredictionWriter"]
 
 
 class PredictionWriter(BasePredictionWriter):
-    """Writes one row an image: path, true class, predicted class and its probability.
+    """Writes the table that the DataModule makes of a task's predictions.
 
     With several processes each writes its own rows, into `predictions-RANK.csv`.
 
@@ -32,17 +31,7 @@ class PredictionWriter(BasePredictionWriter):
     ) -> None:
         """Write the table."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        index = torch.cat([batch["index"] for batch in predictions]).cpu()
-        probability, predicted = torch.cat([batch["probabilities"] for batch in predictions]).cpu().max(dim=-1)
-        items, names = data.test_items(), data.class_names
-        table = pd.DataFrame(
-            {
-                "path": [items[i].path for i in index],
-                "class": [names[items[i].label] for i in index],
-                "predicted": [names[c] for c in predicted],
-                "probability": probability.numpy(),
-            }
-        )
+        table: pd.DataFrame = data.prediction_table(predictions)
         name = "predictions.csv" if trainer.world_size == 1 else f"predictions-{trainer.global_rank}.csv"
         with atomic_path(Path(self.folder or trainer.default_root_dir) / name) as temporary:
             table.to_csv(temporary, index=False)

@@ -1,7 +1,7 @@
 """What a training run leaves behind, each file whole or absent.
 
 `last.ckpt` resumes the run; `aape.ckpt` is what inference needs (generator, head, plain hyper-parameters and the
-backbone's name and fingerprint); `aggregator.safetensors` is for reports. None holds the backbone.
+backbone's name and fingerprint); `aggregator.safetensors` is for reports. None holds the backbone or a language model.
 """
 
 import os
@@ -18,7 +18,7 @@ from aape_lightning.files import atomic_path
 
 __all__ = ["RunFiles"]
 
-_AGGREGATOR, _GENERATOR = "aggregator.", "generator."
+_AGGREGATOR = "aggregator."
 _INFERENCE_KEYS = ("pytorch-lightning_version", "epoch", "global_step", "hyper_parameters", "hparams_name")
 
 
@@ -69,7 +69,7 @@ class RunFiles(Callback):
         checkpoint["state_dict"] = {
             name: tensor for name, tensor in whole["state_dict"].items() if not name.startswith(_AGGREGATOR)
         }
-        if any(name.startswith(_GENERATOR) for name in checkpoint["state_dict"]):
+        if "stage" in whole and checkpoint["state_dict"]:  # a task of this method, and not the aggregator alone
             with atomic_path(self._path(trainer, "aape.ckpt")) as temporary:
                 torch.save(checkpoint, temporary)
 

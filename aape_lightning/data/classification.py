@@ -1,64 +1,33 @@
 """Few-shot classification: images of a class subset, paired on the device with their classes' sentences."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import pandas as pd
 import torch
-from jaxtyping import Float, Int
-from lightning.pytorch import LightningDataModule
-from torch import Tensor
-from torch.utils.data import DataLoader
 
-from aape_lightning.backbones import Backbone, load_backbone
-from aape_lightning.batch import ClassificationBatch, ImageBatch
+from aape_lightning.batch import ClassificationBatch
 from aape_lightning.data.class_text import ClassText, load_sentences, sentence_kinds
 from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import Draw, draw
-from aape_lightning.data.features import FeatureStore, Views
-from aape_lightning.data.images import file_size, image_opener
-from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
+from aape_lightning.data.features import Views
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.manifests.guess import guess_manifest
 from aape_lightning.data.manifests.templates import chosen_templates
-from aape_lightning.data.places import data_root
+from aape_lightning.data.module import ImageDataModule, LoadedImages
 from aape_lightning.data.readers.split import read_split
-from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import sentence_file
 from aape_lightning.data.splits import Item, Part, Split
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
-from aape_lightning.data.transforms import augmentation
 from aape_lightning.errors import DataError
-from aape_lightning.files import cache_dir as default_cache_dir
-from aape_lightning.files import default_workers
-from aape_lightning.modules import Aggregator
-from aape_lightning.prompts import PromptBank
 
 __all__ = ["ClassificationDataModule"]
 
-_EVAL_BATCH = 512
-_SUMMARY_CHUNK = 1024
 
-
-@dataclass
-class _Loaded:
-    """One part of the data, on the device.
-
-    Attributes:
-        items: Its images, with labels inside the class subset.
-        labels: Their labels.
-        features: Stored embeddings by image and view; None where images go through the tower.
-        summaries: The trained aggregator's summaries, as `features`; stage two of the staged schedule only.
-    """
-
-    items: list[Item]
-    labels: Int[Tensor, " m"]
-    features: Float[Tensor, "m v d"] | None = None
-    summaries: Float[Tensor, "m v d"] | None = None
-
-
-class ClassificationDataModule(LightningDataModule):
+class ClassificationDataModule(ImageDataModule):
     """Images, labels, class embeddings and sentences of a dataset, as `ClassificationBatch`es on the device.
 
     The frozen towers work here, not in the task: their outputs are read from the feature store and the prompt bank
@@ -91,6 +60,8 @@ class ClassificationDataModule(LightningDataModule):
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
     """
 
+    manifest: ClassManifest
+
     def __init__(
         self,
         manifest: str | None = "shapes",
@@ -114,23 +85,13 @@ class ClassificationDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
-        if views < 0:
-            raise DataError(f"views is {views}; it must be 0 (the centre crop) or more.")
-        if batch_size < 1:
-            raise DataError(f"batch_size is {batch_size}; it must be 1 or more.")
-        if num_workers is not None and num_workers < 0:
-            raise DataError(f"num_workers is {num_workers}; it must be 0 (decode in the main process) or more.")
         if manifest is None and images is None:
             raise DataError(
                 "No dataset is named: --data.manifest NAME (see aape data list), a manifest's path, or --data.images "
                 "DIR, a folder with a folder of images for each class."
             )
-        self.manifest = load_manifest(str(manifest)) if images is None else guess_manifest(Path(images))
-        self.root = data_root(self.manifest, root if images is None else None)
-        self.cache_dir = Path(cache_dir) if cache_dir else default_cache_dir()
-        self.workers = default_workers() if num_workers is None else num_workers
-        self.bank: PromptBank | None = None
-        self._parts: dict[Part, _Loaded] = {}
+        dataset = load_manifest(str(manifest)) if images is None else guess_manifest(Path(images))
+        self.place(dataset, root if images is None else None)
 
     # ---- setting up ----------------------------------------------------------------------------------------------
 
@@ -163,15 +124,6 @@ class ClassificationDataModule(LightningDataModule):
             return read_draw(Path(file), split)
         return draw(split, self.hparams["shots"], self.hparams["seed"])
 
-    def setup_backbone(self) -> None:
-        """Load the backbone, so that its fingerprint is known before any image is read."""
-        self.backbone: Backbone = load_backbone(self.hparams["backbone"])
-
-    @property
-    def device(self) -> torch.device:
-        """Where batches live: the Trainer's device, or the CPU without a Trainer."""
-        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
-
     def _set_up_text(self, *, with_bank: bool) -> None:
         text = ClassText(self.backbone, self.cache_dir / "banks", self.device)
         by_sentences = self.hparams["class_text"] == "prompts"
@@ -193,152 +145,38 @@ class ClassificationDataModule(LightningDataModule):
             self.class_embeddings = text.embed_classes(self.class_names, templates)
         self.bank = bank if with_bank else None
 
-    def _load(self, part: Part, items: list[Item]) -> _Loaded:
+    def _load(self, part: Part, items: list[Item]) -> LoadedImages:
         if not items:
             raise DataError(
                 f"The part {part!r} of {self.manifest.title} is empty for the {self.hparams['classes']!r} classes. "
                 "Check the split file with: aape data check --manifest MANIFEST --root ROOT"
             )
-        loaded = _Loaded(items, torch.tensor([item.label for item in items], device=self.device))
-        if self.hparams["store"]:
-            loaded.features = self._features(part, items).to(self.device)
-        return loaded
-
-    def _features(self, part: Part, items: list[Item]) -> Float[Tensor, "m v d"]:
-        views = Views()
-        if part == "train" and self.hparams["views"]:
-            views = Views("augmented", self.hparams["views"], self.hparams["seed"])
-        store = FeatureStore(
-            self.cache_dir / "features",
-            self.backbone,
-            [item.path for item in items],
-            image_opener(self.manifest, self.root),
-            file_size(self.manifest, self.root),
-            views,
-        )
-        store.build(self.device, self.workers)
-        return store.open()
-
-    # ---- loaders -------------------------------------------------------------------------------------------------
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Shuffled batches of the drawn training images; the same global batches for any number of processes."""
-        size, batch_size = len(self._parts["train"].items), self.hparams["batch_size"]
-        sampler = TrainSampler(size, batch_size, seed=self.hparams["seed"], **self._replicas())
-        return self._loader("train", sampler, batch_size)
-
-    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
-        """The drawn validation images, each once; no loader where the dataset has none."""
-        return self._eval_loader("val") if "val" in self._parts else []
-
-    def test_dataloader(self) -> DataLoader[Any]:
-        """The test images of the class subset, each once."""
-        return self._eval_loader("test")
-
-    def predict_dataloader(self) -> DataLoader[Any]:
-        """The test images of the class subset, each once."""
-        return self._eval_loader("test")
-
-    def _eval_loader(self, part: Part) -> DataLoader[Any]:
-        sampler = EvalSampler(len(self._parts[part].items), **self._replicas())
-        return self._loader(part, sampler, _EVAL_BATCH if self.hparams["store"] else self.hparams["batch_size"])
-
-    def _replicas(self) -> dict[str, int]:
-        if self.trainer is None:
-            return {"num_replicas": 1, "rank": 0}
-        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
-
-    def _loader(self, part: Part, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[Any]:
-        if self.hparams["store"]:
-            return DataLoader(Positions(), batch_size=batch_size, sampler=sampler, collate_fn=collate_positions)
-        augmented = part == "train" and self.hparams["views"] > 0
-        images = Images(
-            [item.path for item in self._parts[part].items],
-            image_opener(self.manifest, self.root),
-            augmentation(self.backbone) if augmented else self.backbone.transform,
-            seed=self.hparams["seed"] if augmented else None,
-        )
-        return ImageLoader(
-            images,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=self.workers,
-            collate_fn=collate_images,
-            pin_memory=self.device.type == "cuda",
+        return self.load_images(
+            LoadedImages(
+                items=items,
+                paths=[item.path for item in items],
+                views=self.training_views() if part == "train" else Views(),
+                keys=torch.tensor([item.label for item in items], device=self.device),
+            )
         )
 
-    # ---- pairing on the device -----------------------------------------------------------------------------------
-
-    def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> ClassificationBatch:
-        """Pair images with labels, class embeddings and, in training, sentences; all by gathers on the device."""
-        part = self._part_in_use()
-        loaded, index = self._parts[part], batch["index"]
-        paired: ClassificationBatch = {
-            "index": index,
-            "label": loaded.labels[index],
-            "class_embeddings": self.class_embeddings,
-            "image_embedding": self._encode(batch) if loaded.features is None else self._stored(loaded, index),
-        }
-        if part == "train":
-            assert self.bank is not None
-            paired["prompts"], paired["prompt_mask"] = self.bank.gather(paired["label"])
-            if loaded.summaries is not None:
-                paired["summary"] = loaded.summaries[index, self._view(loaded.summaries)[index]]
-        return paired
-
-    def _part_in_use(self) -> Part:
-        assert self.trainer is not None
-        if self.trainer.training:
-            return "train"
-        return "val" if self.trainer.validating or self.trainer.sanity_checking else "test"
-
-    def _encode(self, batch: ImageBatch) -> Float[Tensor, "b d"]:
-        assert self.trainer is not None
-        with self.trainer.precision_plugin.forward_context():
-            return self.backbone.to(self.device).encode_image(batch["image"])
-
-    def _stored(self, loaded: _Loaded, index: Int[Tensor, " b"]) -> Float[Tensor, "b d"]:
-        assert loaded.features is not None
-        if loaded.features.shape[1] == 1:
-            return loaded.features[index, 0]
-        return loaded.features[index, self._view(loaded.features)[index]]
-
-    def _view(self, features: Float[Tensor, "m v d"]) -> Int[Tensor, " m"]:
-        """Which view of each image this epoch uses; the same in every process and in a resumed run."""
-        epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        if getattr(self, "_view_epoch", None) != epoch:
-            generator = torch.Generator().manual_seed(self.hparams["seed"] * 1_000_003 + epoch)
-            drawn = torch.randint(features.shape[1], features.shape[:1], generator=generator)
-            self._view_epoch, self._views = epoch, drawn.to(features.device)
-        return self._views
+    def pair(self, batch: dict[str, Any], part: Part, loaded: LoadedImages) -> ClassificationBatch:
+        """Add labels and class embeddings."""
+        assert loaded.keys is not None
+        paired = batch | {"label": loaded.keys[batch["index"]], "class_embeddings": self.class_embeddings}
+        return cast(ClassificationBatch, paired)
 
     # ---- what tasks and reports ask for --------------------------------------------------------------------------
-
-    @torch.no_grad()
-    def summarize(self, aggregator: Aggregator) -> None:
-        """Compute the summaries of every stored training view once; later training batches carry them.
-
-        Without the feature store there are no fixed views, and batches carry none.
-        """
-        train = self._parts["train"]
-        if train.features is None or self.bank is None:
-            return
-        train.summaries = torch.empty_like(train.features)
-        for start in range(0, len(train.items), _SUMMARY_CHUNK):
-            rows = slice(start, start + _SUMMARY_CHUNK)
-            prompts, mask = self.bank.gather(train.labels[rows])
-            for view in range(train.features.shape[1]):
-                train.summaries[rows, view] = aggregator(prompts, mask, train.features[rows, view])
 
     def held_out(self) -> ClassificationBatch | None:
         """The validation images paired with their classes' sentences, in one batch; None without store or bank."""
         val = self._parts.get("val")
-        if val is None or val.features is None or self.bank is None:
+        if val is None or val.features is None or val.keys is None or self.bank is None:
             return None
-        prompts, mask = self.bank.gather(val.labels)
+        prompts, mask = self.bank.gather(val.keys)
         return {
             "index": torch.arange(len(val.items), device=self.device),
-            "label": val.labels,
+            "label": val.keys,
             "class_embeddings": self.class_embeddings,
             "image_embedding": val.features[:, 0],
             "prompts": prompts,
@@ -355,7 +193,8 @@ class ClassificationDataModule(LightningDataModule):
         Raises:
             ManifestError: If the dataset's folder or split is missing.
         """
-        return contents_hash(self.manifest, self.root, [self._sentence_file(), self.hparams["draw_file"]])
+        split = read_split(self.manifest, self.root)
+        return contents_hash(self.manifest, split, [self._sentence_file(), self.hparams["draw_file"]])
 
     def _sentence_file(self) -> Path | None:
         prompts = self.hparams["prompts"]
@@ -366,6 +205,23 @@ class ClassificationDataModule(LightningDataModule):
     def test_items(self) -> list[Item]:
         """The test images, in the order of their `index`; labels count inside the class subset."""
         return self._parts["test"].items
+
+    def prediction_table(self, predictions: Sequence[Any]) -> pd.DataFrame:
+        """One row an image: path, true class, predicted class and its probability.
+
+        Args:
+            predictions: What `predict_step` returned, batch by batch.
+        """
+        items, index = self.test_items(), torch.cat([batch["index"] for batch in predictions]).tolist()
+        probability, predicted = torch.cat([batch["probabilities"] for batch in predictions]).cpu().max(dim=-1)
+        return pd.DataFrame(
+            {
+                "path": [items[i].path for i in index],
+                "class": [self.class_names[items[i].label] for i in index],
+                "predicted": [self.class_names[c] for c in predicted],
+                "probability": probability.numpy(),
+            }
+        )
 
     def with_classes(self, classes: ClassSubset) -> "ClassificationDataModule":
         """The same data with another class subset."""

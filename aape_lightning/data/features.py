@@ -1,9 +1,9 @@
-"""The feature store: image embeddings computed once, kept on disk, opened memory-mapped.
+"""The feature store: what the image tower makes of images, computed once, kept on disk, opened memory-mapped.
 
-A store is a folder with `embeddings.npy` (M, V, D) and `store.json`. It is keyed by everything that its numbers depend
-on: the backbone's weights, the transform, the views, the dtype, and the list of files with their sizes. The files'
-times do not count, so copies of a dataset share a store. It is built under another name, chunk by chunk with its
-progress written down, and renamed when it is whole; an interrupted build goes on.
+A store is a folder with `embeddings.npy` (M, V, D), or `tokens.npy` (M, V, T, W), and `store.json`. It is keyed by
+everything that its numbers depend on: the backbone's weights, the transform, the views, the dtype, and the list of
+files with their sizes. The files' times do not count, so copies of a dataset share a store. It is built under another
+name, chunk by chunk with its progress written down, and renamed when it is whole; an interrupted build goes on.
 """
 
 import hashlib
@@ -23,15 +23,19 @@ from torch import Tensor
 from torch.utils.data import Subset
 
 from aape_lightning.backbones import Backbone
+from aape_lightning.data.degrade import degrade
 from aape_lightning.data.loading import ImageDataset, ImageLoader, collate_images
 from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
 from aape_lightning.errors import DataError
 from aape_lightning.files import write_json
 from aape_lightning.progress import progress
 
-__all__ = ["FeatureStore", "Views"]
+__all__ = ["FeatureStore", "Output", "Views"]
 
-_DTYPE = "float32"
+Output = Literal["embedding", "tokens"]
+
+# Tokens are many (RN50x16 has 144 of 3,072 numbers an image) and a linear map reads them: half precision is enough.
+_FORMS = {"embedding": ("embeddings.npy", "float32"), "tokens": ("tokens.npy", "float16")}
 _ROWS_PER_CHUNK = 256  # images between two notes of progress
 _IMAGES_PER_PASS = 256  # images through the tower at once
 
@@ -44,6 +48,7 @@ class Views:
         kind: `centre` is the backbone's own transform; `augmented` are random crops and flips.
         count: Views an image; an image has one centre view.
         seed: Seed of the augmentation.
+        degradation: How the images are made worse before all else, as `degrade` names it.
 
     Raises:
         DataError: If an image cannot have that many views.
@@ -52,6 +57,7 @@ class Views:
     kind: Literal["centre", "augmented"] = "centre"
     count: int = 1
     seed: int = 0
+    degradation: str = "none"
 
     def __post_init__(self) -> None:
         """Refuse a number of views that there cannot be."""
@@ -78,7 +84,7 @@ class _ImageViews(ImageDataset):
     def load(self, key: int) -> Tensor:
         """The views of the image in a row."""
         path = self.paths[key]
-        image = self.opener(path)
+        image = degrade(self.opener(path), self.views.degradation, path)
         if self.views.kind == "centre":
             return self.transform(image)[None]
         return torch.stack(
@@ -87,7 +93,7 @@ class _ImageViews(ImageDataset):
 
 
 class FeatureStore:
-    """Image embeddings of one list of files under one backbone.
+    """Image embeddings, or image tokens, of one list of files under one backbone.
 
     Args:
         folder: The cache folder that holds stores.
@@ -96,6 +102,7 @@ class FeatureStore:
         opener: Opens an image by its path.
         file_size: Size of an image by its path, so that replaced files are seen.
         views: Which views are stored.
+        output: What of the image tower is stored: its embedding, or its tokens for a language model.
     """
 
     def __init__(
@@ -106,18 +113,23 @@ class FeatureStore:
         opener: Callable[[str], Image],
         file_size: Callable[[str], int],
         views: Views,
+        output: Output = "embedding",
     ) -> None:
         self.backbone = backbone
         self.paths = paths
         self.opener = opener
         self.views = views
-        self.shape = (len(paths), views.count, backbone.embed_dim)
+        self.encode = backbone.encode_image if output == "embedding" else backbone.image_tokens
+        self.file, self.dtype = _FORMS[output]
+        width = (backbone.embed_dim,) if output == "embedding" else backbone.image_token_shape
+        self.shape = (len(paths), views.count, *width)
         self.description = {
             "backbone": backbone.fingerprint,
             "input_size": backbone.input_size,
             "transform": TRANSFORM_VERSION,
             "views": asdict(views),
-            "dtype": _DTYPE,
+            "output": output,
+            "dtype": self.dtype,
             "files": hashlib.sha256(json.dumps([[path, file_size(path)] for path in paths]).encode()).hexdigest(),
             "shape": list(self.shape),
         }
@@ -129,20 +141,20 @@ class FeatureStore:
         """Whether the store is on disk and whole."""
         return (self.folder / "store.json").is_file()
 
-    def open(self) -> Float[Tensor, "m v d"]:
-        """The embeddings, memory-mapped (copy on write, so that nothing can change the file).
+    def open(self) -> Float[Tensor, "m v *width"]:
+        """The embeddings or tokens, memory-mapped (copy on write, so that nothing can change the file).
 
         Raises:
             DataError: If the store is not there or damaged.
         """
         try:
-            embeddings = np.load(self.folder / "embeddings.npy", mmap_mode="c")
+            stored = np.load(self.folder / self.file, mmap_mode="c")
         except (OSError, EOFError, ValueError) as error:
             raise DataError(
                 f"The feature store {str(self.folder)!r} cannot be read ({error}). Remove the folder; it is built "
                 "again with: aape cache --recipe RECIPE"
             ) from error
-        return torch.from_numpy(embeddings)
+        return torch.from_numpy(stored)
 
     def build(self, device: torch.device, workers: int) -> None:
         """Compute what is missing; a second process that asks for the same store waits, and finds it built.
@@ -166,10 +178,10 @@ class FeatureStore:
 
     def _fill(self, partial: Path, device: torch.device, workers: int) -> None:
         rows_done = self._rows_done(partial)
-        embeddings = np.lib.format.open_memmap(
-            partial / "embeddings.npy",
+        stored = np.lib.format.open_memmap(
+            partial / self.file,
             mode="r+" if rows_done else "w+",
-            dtype=_DTYPE,
+            dtype=self.dtype,
             shape=self.shape,
         )
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
@@ -184,12 +196,12 @@ class FeatureStore:
         with progress() as bar:
             task = bar.add_task("encoding images", total=len(images), completed=rows_done)
             for batch in loader:
-                encoded = self.backbone.encode_image(batch.flatten(0, 1).to(device))
-                embeddings[rows_done : rows_done + len(batch)] = encoded.view(*batch.shape[:2], -1).cpu().numpy()
+                encoded = self.encode(batch.flatten(0, 1).to(device)).cpu().numpy()
+                stored[rows_done : rows_done + len(batch)] = encoded.reshape(len(batch), *self.shape[1:])
                 rows_done += len(batch)
                 bar.advance(task, len(batch))
                 if rows_done - noted >= _ROWS_PER_CHUNK or rows_done == len(images):
-                    embeddings.flush()
+                    stored.flush()
                     write_json(partial / "progress.json", {"rows": rows_done})
                     noted = rows_done
 
@@ -197,7 +209,7 @@ class FeatureStore:
         """Rows that an interrupted build has left behind."""
         partial.mkdir(exist_ok=True)
         note = partial / "progress.json"
-        if not note.is_file() or not (partial / "embeddings.npy").is_file():
+        if not note.is_file() or not (partial / self.file).is_file():
             return 0
         rows: int = json.loads(note.read_text())["rows"]
         return rows

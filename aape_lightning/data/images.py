@@ -5,12 +5,13 @@ from pathlib import Path
 
 from PIL import Image
 
+from aape_lightning.data.degrade import degrade
 from aape_lightning.data.places import image_folder, is_built_in
 from aape_lightning.data.schema import Manifest
 from aape_lightning.data.shapes import open_shapes_image
 from aape_lightning.errors import ImageError
 
-__all__ = ["FolderImages", "file_size", "image_access", "image_opener", "open_image"]
+__all__ = ["DegradedImages", "FolderImages", "file_size", "image_access", "image_opener", "open_image"]
 
 
 def image_access(manifest: Manifest, root: Path) -> tuple[Callable[[str], Image.Image], Callable[[str], int]]:
@@ -18,11 +19,16 @@ def image_access(manifest: Manifest, root: Path) -> tuple[Callable[[str], Image.
     return image_opener(manifest, root), file_size(manifest, root)
 
 
-def image_opener(manifest: Manifest, root: Path) -> Callable[[str], Image.Image]:
-    """How to open an image of a dataset by its path in the split, as RGB; can be pickled for worker processes."""
-    if is_built_in(manifest):
-        return open_shapes_image
-    return FolderImages(image_folder(manifest, root)).open
+def image_opener(manifest: Manifest, root: Path, degradation: str = "none") -> Callable[[str], Image.Image]:
+    """How to open an image of a dataset by its path in the split, as RGB; can be pickled for worker processes.
+
+    Args:
+        manifest: The dataset.
+        root: The data root.
+        degradation: How the image is made worse, as `degrade` names it.
+    """
+    opener = open_shapes_image if is_built_in(manifest) else FolderImages(image_folder(manifest, root)).open
+    return opener if degradation == "none" else DegradedImages(opener, degradation).open
 
 
 def file_size(manifest: Manifest, root: Path) -> Callable[[str], int]:
@@ -33,6 +39,23 @@ def file_size(manifest: Manifest, root: Path) -> Callable[[str], int]:
     if is_built_in(manifest):
         return lambda path: 0
     return FolderImages(image_folder(manifest, root)).size
+
+
+class DegradedImages:
+    """Images made worse.
+
+    Args:
+        opener: Opens an image by its path.
+        kind: As `degrade` names it.
+    """
+
+    def __init__(self, opener: Callable[[str], Image.Image], kind: str) -> None:
+        self.opener = opener
+        self.kind = kind
+
+    def open(self, path: str) -> Image.Image:
+        """A degraded image as RGB."""
+        return degrade(self.opener(path), self.kind, path)
 
 
 class FolderImages:

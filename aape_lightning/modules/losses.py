@@ -1,10 +1,11 @@
 """The losses of the paper's section 3, on unit-norm embeddings."""
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["REWARD_SCALE", "clip_reward", "distillation_loss"]
+__all__ = ["REWARD_SCALE", "clip_reward", "contrastive_loss", "distillation_loss"]
 
 REWARD_SCALE = 2.5  # CLIPScore's own w; the paper leaves s open
 
@@ -19,3 +20,18 @@ def clip_reward(
 def distillation_loss(aape: Float[Tensor, "b d"], summary: Float[Tensor, "b d"]) -> Float[Tensor, ""]:
     """L_distill = ||h(x) - p^a||^2 (Eq. 2), summed over d, averaged over the batch; p^a is a constant."""
     return (aape - summary.detach()).square().sum(-1).mean()
+
+
+def contrastive_loss(
+    queries: Float[Tensor, "b d"], captions: Float[Tensor, "b d"], logit_scale: float
+) -> Float[Tensor, ""]:
+    """CLIP's loss, symmetric InfoNCE: each query among all captions of the batch, and each caption among all queries.
+
+    Args:
+        queries: Unit-norm queries.
+        captions: Unit-norm captions; row i belongs to query i alone.
+        logit_scale: 1 / tau.
+    """
+    logits = logit_scale * (queries @ captions.to(queries.dtype).T).float()
+    own = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2

@@ -2,8 +2,22 @@
 
 from aape_lightning.tasks.aggregator import AggregatorTask
 from aape_lightning.tasks.base import AAPETask
+from aape_lightning.tasks.captioning import CaptioningTask
 from aape_lightning.tasks.causal_lm import CausalLMTask
 from aape_lightning.tasks.classification import ClassificationTask
 from aape_lightning.tasks.generator import GeneratorTask
+from aape_lightning.tasks.retrieval import RetrievalTask
+from aape_lightning.tasks.vqa import VQATask
+from aape_lightning.tasks.vqa_classifier import VQAClassifierTask
 
-__all__ = ["AAPETask", "AggregatorTask", "CausalLMTask", "ClassificationTask", "GeneratorTask"]
+__all__ = [
+    "AAPETask",
+    "AggregatorTask",
+    "CaptioningTask",
+    "CausalLMTask",
+    "ClassificationTask",
+    "GeneratorTask",
+    "RetrievalTask",
+    "VQAClassifierTask",
+    "VQATask",
+]

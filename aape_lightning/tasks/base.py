@@ -8,6 +8,7 @@ to the generator.
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -20,15 +21,16 @@ from torch import Tensor, nn
 from aape_lightning.backbones import BackboneSpec
 from aape_lightning.batch import PromptBatch, require
 from aape_lightning.errors import BackboneMismatchError, BatchError, CheckpointError, RecipeError
-from aape_lightning.modules import Aggregator, clip_reward
+from aape_lightning.modules import Aggregator, Generator, clip_reward
 from aape_lightning.tasks.means import EpochMeans
 from aape_lightning.tasks.plan import Plan, Stage
+from aape_lightning.tasks.trained import trained_generator
 
 __all__ = ["AAPETask"]
 
 TERM_SIGNS = {"reward": -1.0}  # the reward is maximised, every other term minimised
 _INSTANTIATOR = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}  # reads `_class_path` when loading
-_FORMS = ("projection", "aggregator", "query")
+_FORMS = ("projection", "aggregator", "query", "retrieve_with", "prefix")
 _NOT_RESUMABLE = "aape.ckpt holds neither aggregator nor optimizer and is not trained further; resume from last.ckpt."
 
 
@@ -41,6 +43,8 @@ class AAPETask(LightningModule):
     The backbone's plain description arrives with the DataModule at the first `setup` and is saved with the
     hyper-parameters, so a checkpoint loads without a DataModule and is refused on another backbone.
     """
+
+    generator: Generator
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,9 +78,12 @@ class AAPETask(LightningModule):
     def setup(self, stage: str) -> None:
         """Learn the backbone from the DataModule, or check that it is the one trained on; choose the first stage.
 
+        Where the hyper-parameter `generator_from` names another run, training starts from its h.
+
         Raises:
             BatchError: If there is neither a DataModule nor a recorded backbone.
-            BackboneMismatchError: If the DataModule uses another backbone.
+            BackboneMismatchError: If the DataModule, or the other run, uses another backbone.
+            CheckpointError: If the other run has no generator.
         """
         backbone = getattr(getattr(self.trainer, "datamodule", None), "backbone", None)
         recorded = self.hparams["backbone_spec"]
@@ -91,9 +98,11 @@ class AAPETask(LightningModule):
             self.hparams["backbone_spec"] = dict(backbone.spec)
             self.build_if_known()
         if stage == "fit":
-            self._enter_stage(
-                self.plan.stage_at(0)
-            )  # before a strategy wraps the model; a resumed run then enters its own
+            source = self.hparams.get("generator_from")
+            if source and "generator" in dict(self.named_children()):  # a resumed run then reads its own
+                self.generator.load_state_dict(trained_generator(Path(source), self.hparams["backbone_spec"]))
+            # Before a strategy wraps the model; a resumed run then enters its own.
+            self._enter_stage(self.plan.stage_at(0))
 
     # ---- stages --------------------------------------------------------------------------------------------------
 
@@ -268,7 +277,7 @@ class AAPETask(LightningModule):
         if saved.get("backbone_spec") is not None and self.hparams["backbone_spec"] is not None:
             _refuse_another(saved["backbone_spec"], self.hparams["backbone_spec"])
         for name in _FORMS:  # forms that share the shapes of their weights, and would load without a word
-            if name in saved and saved[name] != self.hparams[name]:
+            if name in saved and name in self.hparams and saved[name] != self.hparams[name]:
                 raise CheckpointError(
                     f"The checkpoint was trained with {name} {saved[name]!r}, and this task has "
                     f"{self.hparams[name]!r}. Build the task with {type(self).__name__}.load_from_checkpoint(PATH)."

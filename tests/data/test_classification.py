@@ -451,7 +451,7 @@ def test_the_seed_changes_the_draw_and_the_order(toy_data, fitted):
 
 @pytest.mark.parametrize("views", [0, 3])
 def test_summaries_are_the_aggregators_for_every_image_and_view(views, toy_data, quiet_trainer, monkeypatch):
-    monkeypatch.setattr("aape_lightning.data.classification._SUMMARY_CHUNK", 7)
+    monkeypatch.setattr("aape_lightning.data.module._SUMMARY_CHUNK", 7)
     data, aggregator = toy_data(views=views), build_aggregator("attention", 32)
     for parameter in aggregator.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
@@ -461,7 +461,7 @@ def test_summaries_are_the_aggregators_for_every_image_and_view(views, toy_data,
     train = data._parts["train"]
     assert train.summaries.shape == (20, max(1, views), 32)
     assert not train.summaries.requires_grad
-    for m, label in enumerate(train.labels.tolist()):
+    for m, label in enumerate(train.keys.tolist()):
         prompts, mask = data.bank.gather(torch.tensor([label]))
         for v in range(train.summaries.shape[1]):
             expected = aggregator(prompts, mask, train.features[m, v][None])[0]

@@ -81,7 +81,8 @@ def read_manifest(name: str) -> Manifest:
     is_short = name.partition("/")[0] in manifest_names() and not name.endswith("/")
     if Path(name).is_dir() and not is_short:
         return guess_manifest(Path(name))
-    plain, _, domain = name.partition("/") if not Path(name).is_file() else (name, "", "")
+    is_path = Path(name).is_file() or Path(name).is_absolute()
+    plain, _, domain = (name, "", "") if is_path else name.partition("/")
     path = manifest_path(plain if domain else name)
     manifest = _parse(path)
     if isinstance(manifest, ClassManifest) and manifest.domains:

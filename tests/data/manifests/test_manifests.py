@@ -190,6 +190,11 @@ def test_a_file_that_is_not_yaml_is_an_error_that_names_it(content, tmp_path):
         load_manifest(str(path))
 
 
+def test_a_missing_file_is_told_by_its_whole_path(tmp_path):
+    with pytest.raises(ManifestError, match=rf"No manifest '{tmp_path}/mine\.yaml'"):
+        load_manifest(str(tmp_path / "mine.yaml"))
+
+
 def test_an_unknown_name_is_an_error_with_the_closest_one():
     with pytest.raises(ManifestError, match=r"No manifest 'caltec101'.*'eurosat'.*Did you mean 'caltech101'\?"):
         load_manifest("caltec101")

@@ -1,0 +1,281 @@
+"""What every DataModule of images shares: frozen towers at work in the data pipeline, stores, loaders, device pairing.
+
+A position is what a loader yields: an image, or a question about one. Its image is a row of the feature store, and its
+sentences are an entry of the prompt bank; a batch is made by gathers on the device.
+"""
+
+import zlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from lightning.pytorch import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from aape_lightning.backbones import Backbone, load_backbone
+from aape_lightning.batch import ImageBatch
+from aape_lightning.data.features import FeatureStore, Output, Views
+from aape_lightning.data.images import image_access, image_opener
+from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
+from aape_lightning.data.places import data_root
+from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from aape_lightning.data.schema import Manifest
+from aape_lightning.data.splits import Part
+from aape_lightning.data.transforms import augmentation
+from aape_lightning.errors import DataError
+from aape_lightning.files import cache_dir as default_cache_dir
+from aape_lightning.files import default_workers
+from aape_lightning.modules import Aggregator
+from aape_lightning.prompts import PromptBank
+
+__all__ = ["ImageDataModule", "LoadedImages"]
+
+_LEAST = (
+    ("views", 0, "the centre crop"),
+    ("batch_size", 1, "one image"),
+    ("num_workers", 0, "decode in the main process"),
+)
+_EVAL_BATCH = 512
+_SUMMARY_CHUNK = 1024
+
+
+@dataclass(kw_only=True)
+class LoadedImages:
+    """One part of the data, on the device.
+
+    Attributes:
+        items: What its positions stand for, in order.
+        paths: Its images: one a position, or each once where `rows` says which position has which.
+        views: Which views of the images are used.
+        keys: Each image's entry in the prompt bank; None where it has none, or none is needed.
+        rows: Each position's image; None where position and image are one.
+        features: Stored embeddings by image and view; None where images go through the tower.
+        tokens: Stored image tokens by image and view, memory-mapped; None where they are not needed or not stored.
+        summaries: The trained aggregator's summaries, as `features`; stage two of the staged schedule only.
+    """
+
+    items: list[Any]
+    paths: list[str]
+    views: Views
+    keys: Int[Tensor, " m"] | None = None
+    rows: Int[Tensor, " n"] | None = None
+    features: Float[Tensor, "m v d"] | None = None
+    tokens: Float[Tensor, "m v t w"] | None = None
+    summaries: Float[Tensor, "m v d"] | None = None
+
+    def rows_of(self, index: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
+        """The images of some positions."""
+        return index if self.rows is None else self.rows[index]
+
+    def path(self, position: int) -> str:
+        """The path of a position's image."""
+        return self.paths[position if self.rows is None else int(self.rows[position])]
+
+
+class ImageDataModule(LightningDataModule, ABC):
+    """Images of a dataset as batches on the device; subclasses say which, and what they are paired with.
+
+    Subclasses save their hyper-parameters and call `place`; the ones read here are `backbone`, `seed`, `store`,
+    `views`, `batch_size`, `num_workers` and `cache_dir`. In `setup` they fill `_parts` by `load_images`.
+    """
+
+    manifest: Manifest
+    root: Path
+    backbone: Backbone
+    bank: PromptBank | None = None
+    with_tokens = False  # whether batches hold image tokens, for a language model
+
+    def place(self, manifest: Manifest, root: str | None) -> None:
+        """Take the dataset, and check the hyper-parameters that all DataModules of images have.
+
+        Raises:
+            DataError: If one is out of range.
+        """
+        chosen = self.hparams
+        for name, least, meaning in _LEAST:
+            if chosen[name] is not None and chosen[name] < least:
+                raise DataError(f"{name} is {chosen[name]}; it must be {least} ({meaning}) or more.")
+        self.manifest, self.root = manifest, data_root(manifest, root)
+        self.cache_dir = Path(chosen["cache_dir"]) if chosen["cache_dir"] else default_cache_dir()
+        self.workers = default_workers() if chosen["num_workers"] is None else chosen["num_workers"]
+        self._parts: dict[Part, LoadedImages] = {}
+        self._draws: dict[str, tuple[int, Tensor]] = {}
+
+    def setup_backbone(self) -> None:
+        """Load the backbone, so that its fingerprint is known before any image is read."""
+        self.backbone = load_backbone(self.hparams["backbone"])
+
+    @property
+    def device(self) -> torch.device:
+        """Where batches live: the Trainer's device, or the CPU without a Trainer."""
+        return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
+
+    # ---- loading images ------------------------------------------------------------------------------------------
+
+    def training_views(self) -> Views:
+        """The views of training images: augmented ones, or the centre crop where `views` is 0."""
+        if not self.hparams["views"]:
+            return Views()
+        return Views("augmented", self.hparams["views"], self.hparams["seed"])
+
+    def load_images(self, loaded: LoadedImages) -> LoadedImages:
+        """Open the stores of a part's images, built on first use; nothing without the feature store."""
+        if self.hparams["store"]:
+            loaded.features = self._stored("embedding", loaded).to(self.device)
+            if self.with_tokens:
+                loaded.tokens = self._stored("tokens", loaded)  # too many for a device: gathered batch by batch
+        return loaded
+
+    def _stored(self, output: Output, loaded: LoadedImages) -> Tensor:
+        opener, size = image_access(self.manifest, self.root)
+        folder = self.cache_dir / "features"
+        store = FeatureStore(folder, self.backbone, loaded.paths, opener, size, loaded.views, output)
+        store.build(self.device, self.workers)
+        return store.open()
+
+    # ---- loaders -------------------------------------------------------------------------------------------------
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Shuffled batches of the training part; the same global batches for any number of processes."""
+        loaded, batch_size = self._parts["train"], self.hparams["batch_size"]
+        sampler = TrainSampler(len(loaded.items), batch_size, seed=self.hparams["seed"], **self._replicas())
+        return self._loader(loaded, sampler, batch_size)
+
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """The validation part, each position once; no loader where the dataset has none."""
+        return self.eval_loader(self._parts["val"]) if "val" in self._parts else []
+
+    def test_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """The test part, each position once."""
+        return self.eval_loader(self._parts["test"])
+
+    def predict_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """The test part, each position once."""
+        return self.eval_loader(self._parts["test"])
+
+    def eval_loader(self, loaded: LoadedImages) -> DataLoader[Any]:
+        """Batches of a part, each position once and in order."""
+        sampler = EvalSampler(len(loaded.items), **self._replicas())
+        return self._loader(loaded, sampler, self.eval_batch_size())
+
+    def eval_batch_size(self) -> int:
+        """Positions an evaluation batch: many where a batch is a gather, else as many as in training."""
+        return _EVAL_BATCH if self.hparams["store"] else self.hparams["batch_size"]
+
+    def _replicas(self) -> dict[str, int]:
+        if self.trainer is None:
+            return {"num_replicas": 1, "rank": 0}
+        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
+
+    def _loader(self, loaded: LoadedImages, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[Any]:
+        if self.hparams["store"]:
+            return DataLoader(Positions(), batch_size=batch_size, sampler=sampler, collate_fn=collate_positions)
+        augmented = loaded.views.kind == "augmented"
+        images = Images(
+            [loaded.path(position) for position in range(len(loaded.items))],
+            image_opener(self.manifest, self.root, loaded.views.degradation),
+            augmentation(self.backbone) if augmented else self.backbone.transform,
+            seed=self.hparams["seed"] if augmented else None,
+        )
+        return ImageLoader(
+            images,
+            batch_size=batch_size,
+            sampler=sampler,
+            num_workers=self.workers,
+            collate_fn=collate_images,
+            pin_memory=self.device.type == "cuda",
+        )
+
+    # ---- pairing on the device -----------------------------------------------------------------------------------
+
+    def on_after_batch_transfer(self, batch: ImageBatch, dataloader_idx: int) -> Any:  # noqa: ANN401 - by subclass
+        """Pair images with all that the task needs, by gathers on the device; sentences in training alone."""
+        part = self.part_in_use()
+        loaded = self.loaded(part, dataloader_idx)
+        paired: dict[str, Any] = {"index": batch["index"]} | self._embedded(batch, loaded)
+        if part == "train":
+            paired |= self._prompted(batch["index"], loaded)
+        return self.pair(paired, part, loaded)
+
+    @abstractmethod
+    def pair(self, batch: dict[str, Any], part: Part, loaded: LoadedImages) -> Any:  # noqa: ANN401
+        """Add to a batch of embeddings what this DataModule pairs them with."""
+
+    def loaded(self, part: Part, dataloader_idx: int) -> LoadedImages:
+        """The images that a loader of a part yields."""
+        return self._parts[part]
+
+    def part_in_use(self) -> Part:
+        """The part that the Trainer is at."""
+        assert self.trainer is not None
+        if self.trainer.training:
+            return "train"
+        return "val" if self.trainer.validating or self.trainer.sanity_checking else "test"
+
+    def _embedded(self, batch: ImageBatch, loaded: LoadedImages) -> dict[str, Tensor]:
+        if loaded.features is not None:
+            rows = loaded.rows_of(batch["index"])
+            embedded = {"image_embedding": self._viewed(loaded.features, rows)}
+            if loaded.tokens is not None:
+                embedded["image_tokens"] = self._viewed(loaded.tokens, rows.cpu()).to(self.device).float()
+            return embedded
+        assert self.trainer is not None
+        backbone = self.backbone.to(self.device)
+        with self.trainer.precision_plugin.forward_context():
+            embedded = {"image_embedding": backbone.encode_image(batch["image"])}
+            if self.with_tokens:
+                embedded["image_tokens"] = backbone.image_tokens(batch["image"])
+        return embedded
+
+    def _prompted(self, index: Int[Tensor, " b"], loaded: LoadedImages) -> dict[str, Tensor]:
+        if self.bank is None or loaded.keys is None:
+            return {}
+        rows = loaded.rows_of(index)
+        prompts, mask = self.bank.gather(loaded.keys[rows])
+        prompted = {"prompts": prompts, "prompt_mask": mask}
+        if loaded.summaries is not None:
+            prompted["summary"] = self._viewed(loaded.summaries, rows)
+        return prompted
+
+    def _viewed(self, stored: Float[Tensor, "m v *rest"], rows: Int[Tensor, " b"]) -> Float[Tensor, "b *rest"]:
+        """The rows, each in the view that this epoch uses of it."""
+        views = stored.shape[1]
+        if views == 1:
+            return stored[rows, 0]
+        drawn = self.drawn("views", torch.full(stored.shape[:1], views))
+        return stored[rows, drawn.to(rows.device)[rows]]
+
+    def drawn(self, what: str, counts: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
+        """A number below each count, drawn anew in each epoch; the same in every process and in a resumed run.
+
+        Args:
+            what: What is drawn, so that two draws of one epoch are independent.
+            counts: How many there are to choose from.
+        """
+        epoch = 0 if self.trainer is None else self.trainer.current_epoch
+        if self._draws.get(what, (None,))[0] != epoch:
+            seed = self.hparams["seed"] * 1_000_003 + epoch
+            generator = torch.Generator().manual_seed(seed + (zlib.crc32(what.encode()) << 32))
+            chance = torch.rand(len(counts), generator=generator, dtype=torch.float64)
+            self._draws[what] = epoch, (chance * counts.cpu()).long().to(self.device)
+        return self._draws[what][1]
+
+    @torch.no_grad()
+    def summarize(self, aggregator: Aggregator) -> None:
+        """Compute the summaries of every stored training view once; later training batches carry them.
+
+        Without the feature store there are no fixed views, and batches carry none.
+        """
+        train = self._parts["train"]
+        if train.features is None or self.bank is None or train.keys is None:
+            return
+        train.summaries = torch.empty_like(train.features)
+        for start in range(0, len(train.paths), _SUMMARY_CHUNK):
+            rows = slice(start, start + _SUMMARY_CHUNK)
+            prompts, mask = self.bank.gather(train.keys[rows])
+            for view in range(train.features.shape[1]):
+                train.summaries[rows, view] = aggregator(prompts, mask, train.features[rows, view])

@@ -1,0 +1,34 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import two_testers
+
+
+@pytest.fixture(scope="module")
+def together(toy_root, toy_captions, tiny_clip, tmp_path_factory, session_cache):
+    """The folders of the runs in two processes, under plain `ddp`."""
+    out, environment = tmp_path_factory.mktemp("testers"), dict(os.environ)
+    for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        environment.pop(name, None)
+    environment |= {"AAPE_CACHE": str(session_cache), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, two_testers.__file__, str(toy_root), str(tiny_clip), str(out), "2"]
+    done = subprocess.run(command, env=environment, cwd=out, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "find_unused_parameters" not in done.stderr
+    return out
+
+
+@pytest.mark.parametrize("name", two_testers.RUNS)
+def test_two_processes_score_what_one_does_each_image_once(name, together, toy_root, tiny_clip):
+    first, second = (json.loads((together / name / f"found-{rank}.json").read_text()) for rank in (0, 1))
+    assert first == second
+    task = two_testers.RUNS[name][0].load_from_checkpoint(together / name / "aape.ckpt")
+    data, trainer = two_testers.made(name, toy_root, tiny_clip, 1)
+    alone = trainer.test(task, datamodule=data, verbose=False)[0]
+    assert first["tested"].keys() == alone.keys()
+    for metric, value in alone.items():
+        assert first["tested"][metric] == pytest.approx(value, abs=1e-5), metric
+    assert [e["image"] for e in first["examples"]] == [e["image"] for e in task.examples()]
