@@ -2,12 +2,12 @@
 
 import argparse
 
-from aape_lightning.commands import cache, data, prompts, protocol, report
+from aape_lightning.commands import cache, data, metrics, prompts, protocol, report, retrieve
 
 __all__ = ["add_parsers"]
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add every command of this package to the command line."""
-    for module in (protocol, cache, report, data, prompts):
+    for module in (protocol, cache, report, retrieve, metrics, data, prompts):
         module.add_parser(commands)
