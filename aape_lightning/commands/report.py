@@ -14,7 +14,9 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog="Example: aape report runs/base-to-new",
     )
     parser.add_argument("folder", type=Path, help="folder of results, as a protocol's --out")
-    parser.add_argument("--reference", help="method that the others are compared with (default: aape)")
+    parser.add_argument(
+        "--reference", help="method that the others are compared with (default: aape, else a train-test's last)"
+    )
     parser.set_defaults(run=run_report)
 
 

@@ -3,56 +3,14 @@
 Each half is a task of its own: accuracy on the new classes is measured among the new classes only.
 """
 
-import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from itertools import product
-from typing import Any
-
 from lightning.pytorch import LightningModule, Trainer
 
-from aape_lightning.callbacks import Curves
 from aape_lightning.data import ClassificationDataModule
-from aape_lightning.protocols.diagnostics import diagnose
+from aape_lightning.protocols.jobs import Measured, Protocol
+from aape_lightning.protocols.names import BASE_TO_NEW
+from aape_lightning.protocols.training import evaluate, timed, train
 
-__all__ = ["NAME", "Job", "Measured", "jobs", "measure"]
-
-NAME = "base-to-new"
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training and its tests.
-
-    Attributes:
-        recipe: Path or short name of the recipe.
-        method: Path or short name of the method, which is laid over the recipe.
-        seed: Seed of the draw and of the training.
-    """
-
-    recipe: str
-    method: str
-    seed: int
-
-
-@dataclass(frozen=True)
-class Measured:
-    """What one job measured; the names are those of `Result`."""
-
-    metrics: dict[str, float]
-    diagnostics: dict[str, float] = field(default_factory=dict)
-    curves: dict[str, list[float]] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-def jobs(recipe: str, methods: Iterable[str], seeds: Iterable[int]) -> list[Job]:
-    """Every method with every seed, seed by seed, so that a run cut short leaves comparable methods.
-
-    Example:
-        >>> [(job.method, job.seed) for job in jobs("shapes", ["zero-shot", "aape"], [1, 2])]
-        [('zero-shot', 1), ('aape', 1), ('zero-shot', 2), ('aape', 2)]
-    """
-    return [Job(recipe, method, seed) for seed, method in product(seeds, methods)]
+__all__ = ["PROTOCOL", "measure"]
 
 
 def measure(task: LightningModule, data: ClassificationDataModule, trainer: Trainer) -> Measured:
@@ -63,28 +21,15 @@ def measure(task: LightningModule, data: ClassificationDataModule, trainer: Trai
         data: The dataset, on its base classes.
         trainer: Fits and tests; its callbacks record curves.
     """
-    curves = next((callback for callback in trainer.callbacks if isinstance(callback, Curves)), Curves())  # type: ignore[attr-defined]
-    seconds: dict[str, float] = {}
-    diagnostics: dict[str, float] = {}
-    if not getattr(task, "training_free", False):
-        data.trainer = trainer
-        start = time.perf_counter()
-        data.setup("fit")  # stores and banks are built outside the clock: they are made once for all jobs
-        seconds["prepare"] = time.perf_counter() - start
-        start = time.perf_counter()
-        trainer.fit(task, datamodule=data)
-        seconds["fit"] = time.perf_counter() - start
-        diagnostics = diagnose(task, data)
-    start = time.perf_counter()
-    metrics = {
-        f"{classes}/{name.removeprefix('test/')}": value
-        for classes, subset in (("base", data), ("new", data.with_classes("new")))
-        for name, value in _test(task, subset, trainer).items()
-    }
-    seconds["test"] = time.perf_counter() - start
-    return Measured(metrics, diagnostics, curves.values, seconds)
+    trained = train(task, data, trainer)
+    seconds = dict(trained.seconds)
+    with timed(seconds, "test"):
+        metrics = {
+            f"{classes}/{name}": value
+            for classes, subset in (("base", data), ("new", data.with_classes("new")))
+            for name, value in evaluate(task, subset, trainer).items()
+        }
+    return Measured(metrics, trained.diagnostics, trained.curves, seconds)
 
 
-def _test(task: LightningModule, data: ClassificationDataModule, trainer: Trainer) -> dict[str, float]:
-    logged: Any = trainer.test(task, datamodule=data, verbose=False)
-    return {name: float(value) for name, value in logged[0].items()}
+PROTOCOL = Protocol(BASE_TO_NEW, measure, arguments=("--data.classes", "base"))

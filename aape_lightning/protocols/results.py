@@ -10,7 +10,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
 
-__all__ = ["RESULT_FILE", "Result", "read_results"]
+__all__ = ["RESULT_FILE", "Result", "find_results", "read_results"]
 
 RESULT_FILE = "result.json"
 
@@ -20,12 +20,13 @@ class Result:
     """One run: one method, one seed, one dataset.
 
     Attributes:
-        protocol: Name of the protocol, such as `base-to-new`.
+        protocol: Name of the protocol: `base-to-new` or `train-test`, or `test` for a test alone.
         recipe: Name of the recipe.
         dataset: Name of the manifest.
         method: Name of the method.
         seed: Seed of the draw and of the training.
-        metrics: Fractions in [0, 1] at full precision, by name: `base/accuracy`, `new/accuracy`.
+        metrics: By name, at full precision: accuracies and recalls as fractions in [0, 1] (`base/accuracy`,
+            `image_to_text/recall@1`), others on the scale of their definition.
         diagnostics: What the method did, by name: cosines, shares of attention. Not results.
         curves: Values by epoch, by name: `train/loss`, `train/reward`.
         seconds: Wall-clock time by phase: `fit`, `test`.
@@ -75,16 +76,25 @@ class Result:
             ) from error
 
 
+def find_results(folder: Path) -> list[tuple[Path, Result]]:
+    """Read every result under a folder, ordered by dataset, method and seed, each with the folder that it lies in.
+
+    Raises:
+        ResultError: If there is none, or one is malformed.
+    """
+    found = [(path.parent, Result.read(path)) for path in folder.rglob(RESULT_FILE)]
+    if not found:
+        raise ResultError(
+            f"No {RESULT_FILE} under {str(folder)!r}. Make some with: "
+            f"aape protocol base-to-new --recipe RECIPE --method aape --seeds 1 2 3 --out {folder}"
+        )
+    return sorted(found, key=lambda item: (item[1].dataset, item[1].method, item[1].seed))
+
+
 def read_results(folder: Path) -> list[Result]:
     """Read every result under a folder, ordered by dataset, method and seed.
 
     Raises:
         ResultError: If there is none, or one is malformed.
     """
-    results = [Result.read(path) for path in folder.rglob(RESULT_FILE)]
-    if not results:
-        raise ResultError(
-            f"No {RESULT_FILE} under {str(folder)!r}. Make some with: "
-            f"aape protocol base-to-new --recipe RECIPE --method aape --seeds 1 2 3 --out {folder}"
-        )
-    return sorted(results, key=lambda result: (result.dataset, result.method, result.seed))
+    return [result for _, result in find_results(folder)]

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
     from aape_lightning.report.statistics import MeanInterval, mean_interval
     from aape_lightning.report.summary import summarize
     from aape_lightning.report.terminal import print_table
-    from aape_lightning.report.write import write_report
+    from aape_lightning.report.write import print_results, write_report
 
-__all__ = ["MeanInterval", "compare", "mean_interval", "print_table", "summarize", "write_report"]
+__all__ = ["MeanInterval", "compare", "mean_interval", "print_results", "print_table", "summarize", "write_report"]
 
 _HOMES = {
     "MeanInterval": "statistics",
     "compare": "comparison",
     "mean_interval": "statistics",
+    "print_results": "write",
     "print_table": "terminal",
     "summarize": "summary",
     "write_report": "write",

@@ -7,9 +7,10 @@ from pathlib import Path
 from aape_lightning.protocols.results import Result
 from aape_lightning.report.caveats import settings
 
-__all__ = ["command", "facts"]
+__all__ = ["command", "facts", "title"]
 
 _FINGERPRINT = 12
+_NAMED = 3  # datasets in the heading; beyond, how many there are
 _UNSET_ROOT = "."
 
 
@@ -17,7 +18,7 @@ def facts(runs: Sequence[Result]) -> list[tuple[str, str]]:
     """Names and values for the head of a dataset's part of the report; what was not recorded is left out.
 
     Args:
-        runs: The base-to-new results on one dataset.
+        runs: The results on one dataset.
     """
     found = {
         "Protocol": _joined(run.protocol for run in runs),
@@ -56,7 +57,7 @@ def command(runs: Sequence[Result], folder: Path) -> str:
     """The command that makes a dataset's results again, one option a line.
 
     Args:
-        runs: The base-to-new results on one dataset, by method in order of display.
+        runs: The results on one dataset, by method in order of display.
         folder: Where they lie; an absolute path is shortened to its name.
     """
     first = runs[0]
@@ -71,3 +72,11 @@ def command(runs: Sequence[Result], folder: Path) -> str:
     # The root is this machine's own, so the reader's stands for it; embedded datasets have none.
     quoted += ["--data-root $DATA"] if data.get("root", _UNSET_ROOT) != _UNSET_ROOT else []
     return " \\\n    ".join(quoted)
+
+
+def title(results: Iterable[Result]) -> str:
+    """The heading of a report: protocol and datasets."""
+    results = list(results)
+    protocols = ", ".join(sorted({result.protocol for result in results}))
+    datasets = sorted({result.dataset for result in results})
+    return f"{protocols}: {', '.join(datasets) if len(datasets) <= _NAMED else f'{len(datasets)} datasets'}"

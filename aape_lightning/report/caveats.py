@@ -5,12 +5,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aape_lightning.protocols.names import TRAIN_TEST
 from aape_lightning.protocols.results import Result
 
 __all__ = ["caveats", "reads_new_sentences", "settings"]
 
 # What a seed's draw of training images depends on, beside the seed.
-_DRAW = ("manifest", "shots", "draw_file")
+_DRAW = ("manifest", "shots", "draw_file", "train_on")
 # Where and how to compute; the same numbers come out of it.
 _PLACES = frozenset({"root", "cache_dir", "num_workers", "backbone", "seed"})
 
@@ -19,7 +20,7 @@ def caveats(runs: Sequence[Result]) -> list[str]:
     """Sentences about one dataset's runs; none where there is nothing to say.
 
     Args:
-        runs: The base-to-new results on one dataset.
+        runs: The results of one protocol on one dataset.
     """
     by_method: dict[str, list[Result]] = defaultdict(list)
     for run in runs:
@@ -84,7 +85,7 @@ def _sentences(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
 
 def reads_new_sentences(run: Result) -> bool:
     """Whether the classes, new ones included, were represented by their sentences."""
-    return settings(run, "data").get("class_text") == "prompts"
+    return run.protocol != TRAIN_TEST and settings(run, "data").get("class_text") == "prompts"
 
 
 def settings(run: Result, part: str) -> dict[str, Any]:

@@ -1,14 +1,24 @@
-"""Numbers as readers see them: percent with two decimals, an en dash where there is nothing to say."""
+"""Numbers as readers see them: two decimals, an en dash where there is nothing to say."""
 
 import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-__all__ = ["ABSENT", "Row", "percent", "seconds", "signed", "with_interval"]
+__all__ = ["ABSENT", "Row", "number", "percent", "seconds", "signed", "with_interval"]
 
 ABSENT = "–"
 
 Row = Mapping[Hashable, Any]
+
+
+def number(value: float, factor: float = 1.0, digits: int = 2) -> str:
+    """A number, times a factor.
+
+    Example:
+        >>> number(3.0), number(0.71234, digits=4), number(float("nan"))
+        ('3.00', '0.7123', '–')
+    """
+    return ABSENT if math.isnan(value) else f"{factor * value:.{digits}f}"
 
 
 def percent(fraction: float) -> str:
@@ -18,21 +28,21 @@ def percent(fraction: float) -> str:
         >>> percent(0.71234), percent(float("nan"))
         ('71.23', '–')
     """
-    return ABSENT if math.isnan(fraction) else f"{100 * fraction:.2f}"
+    return number(fraction, 100.0)
 
 
-def with_interval(mean: float, half_width: float) -> str:
-    """A mean and the half-width of its interval, in percent.
+def with_interval(mean: float, half_width: float, factor: float = 100.0, digits: int = 2) -> str:
+    """A mean and the half-width of its interval, in percent unless another factor is given.
 
     Example:
         >>> with_interval(0.7123, 0.0084), with_interval(0.7123, float("nan"))
         ('71.23 ± 0.84', '71.23 ± –')
     """
-    return ABSENT if math.isnan(mean) else f"{percent(mean)} ± {percent(half_width)}"
+    return ABSENT if math.isnan(mean) else f"{number(mean, factor, digits)} ± {number(half_width, factor, digits)}"
 
 
-def signed(difference: float, half_width: float) -> str:
-    """A difference of fractions in percentage points, with its sign, and the half-width of its interval.
+def signed(difference: float, half_width: float, factor: float = 100.0, digits: int = 2) -> str:
+    """A difference with its sign, and the half-width of its interval, in percentage points unless told otherwise.
 
     Example:
         >>> signed(0.0123, 0.004), signed(-0.0123, 0.004)
@@ -40,8 +50,8 @@ def signed(difference: float, half_width: float) -> str:
     """
     if math.isnan(difference):
         return ABSENT
-    rounded = round(100 * difference, 2) + 0.0  # adding zero turns -0.0 into 0.0
-    return f"{rounded:+.2f} ± {percent(half_width)}".replace("-", "−")
+    rounded = round(factor * difference, digits) + 0.0  # adding zero turns -0.0 into 0.0
+    return f"{rounded:+.{digits}f} ± {number(half_width, factor, digits)}".replace("-", "−")
 
 
 def seconds(value: float) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 
 from aape_lightning.errors import ResultError, did_you_mean, listed
 
-__all__ = ["DEFAULT_REFERENCE", "choose_reference", "method_order"]
+__all__ = ["DEFAULT_REFERENCE", "choose_reference", "last_method", "method_order"]
 
 DEFAULT_REFERENCE = "aape"
 
-_TRAINING_FREE = ("zero-shot", "prompt-mean")
+_TRAINING_FREE = ("zero-shot", "clip-retrieval", "prompt-mean")
 _FAMILY = {"aape-literal-no-distill": 0, "aape-literal": 1, "aape-no-distill": 3, "aape": 4}
 _OTHER_OF_FAMILY = 2
 
@@ -19,16 +19,18 @@ def method_order(names: Iterable[str]) -> list[str]:
     Example:
         >>> method_order(["aape", "aape-literal", "zero-shot", "coop"])
         ['zero-shot', 'coop', 'aape-literal', 'aape']
+        >>> method_order(["limber-aape", "limber-aape-trained", "limber-embedding", "limber"])
+        ['limber', 'limber-embedding', 'limber-aape-trained', 'limber-aape']
     """
     return sorted(set(names), key=_place)
 
 
-def _place(name: str) -> tuple[int, int, str]:
+def _place(name: str) -> tuple[int, int, int, str]:
     if name in _TRAINING_FREE:
-        return 0, _TRAINING_FREE.index(name), name
-    if name.startswith("aape"):
-        return 2, _FAMILY.get(name, _OTHER_OF_FAMILY), name
-    return 1, 0, name
+        return 0, _TRAINING_FREE.index(name), 0, name
+    if name.startswith("aape") or "-aape" in name:  # the more words, the further a variant is from the method itself
+        return 2, _FAMILY.get(name, _OTHER_OF_FAMILY), -name.count("-"), name
+    return 1, 0, 0, name
 
 
 def choose_reference(methods: Iterable[str], asked: str | None = None) -> str | None:
@@ -46,3 +48,13 @@ def choose_reference(methods: Iterable[str], asked: str | None = None) -> str | 
             "Choose one of them with --reference."
         )
     return asked
+
+
+def last_method(methods: Iterable[str], asked: str | None = None) -> str:
+    """As `choose_reference`, but the last in order of display where neither one is asked for nor `aape` is there.
+
+    Raises:
+        ResultError: If the one asked for has no result.
+    """
+    known = method_order(methods)
+    return choose_reference(known, asked) or known[-1]

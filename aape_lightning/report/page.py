@@ -3,17 +3,19 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from aape_lightning.report import cells, wording
+from aape_lightning import __version__
+from aape_lightning.report import cells
 from aape_lightning.report.cells import Row
 from aape_lightning.report.diagnostics import COSINES, Shares
 from aape_lightning.report.figures import Drawing
 from aape_lightning.report.statistics import MeanInterval
 
-__all__ = ["Picture", "Section", "picture", "render_page"]
+__all__ = ["BaseToNewSection", "Picture", "Section", "picture", "render_page"]
 
 
 @dataclass(frozen=True)
@@ -28,20 +30,15 @@ class Picture:
     tall: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Section:
-    """What the page says about one dataset.
+    """What the page says about one dataset, whatever the protocol.
 
     Attributes:
         dataset: Its name.
         facts: Names and values of where the numbers come from.
         command: What makes them again.
         caveats: What to know about the runs.
-        marked: Methods that read sentences about the new classes at test time.
-        summary: Rows of `summarize`.
-        comparison: Rows of `compare`.
-        cosines: As `diagnostics.cosines` gives them.
-        attention: As `diagnostics.attention_shares` gives them.
         pictures: The figures.
     """
 
@@ -49,12 +46,26 @@ class Section:
     facts: Sequence[tuple[str, str]]
     command: str
     caveats: Sequence[str]
+    pictures: Sequence[Picture] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseToNewSection(Section):
+    """What the page says about the base-to-new runs on one dataset.
+
+    Attributes:
+        marked: Methods that read sentences about the new classes at test time.
+        summary: Rows of `summarize`.
+        comparison: Rows of `compare`.
+        cosines: As `diagnostics.cosines` gives them.
+        attention: As `diagnostics.attention_shares` gives them.
+    """
+
     marked: frozenset[str]
     summary: Sequence[Row]
     comparison: Sequence[Row] = ()
     cosines: dict[str, dict[str, MeanInterval]] = field(default_factory=dict)
     attention: dict[str, dict[str, Shares]] = field(default_factory=dict)
-    pictures: Sequence[Picture] = ()
 
 
 def picture(drawing: Drawing, light: bytes, dark: bytes) -> Picture:
@@ -66,19 +77,17 @@ def _address(svg: bytes) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
 
 
-def render_page(title: str, sections: Sequence[Section], reference: str | None, version: str) -> str:
+def render_page(template: str, title: str, sections: Sequence[Section], **told: Any) -> str:  # noqa: ANN401 - by template
     """The page's HTML.
 
     Args:
-        title: Its heading.
+        template: The protocol's template.
+        title: The page's heading.
         sections: One a dataset.
-        reference: The method that stands out and that the others are compared with, if any.
-        version: Of the program that writes it.
+        told: What else the template asks for.
     """
-    template = _environment().get_template("report.html.j2")
-    return template.render(
-        title=title, sections=sections, reference=reference, version=version, wording=wording, cosine_names=COSINES
-    )
+    page = _environment().get_template(template)
+    return page.render(title=title, sections=sections, version=__version__, cosine_names=COSINES, **told)
 
 
 def _environment() -> Environment:

@@ -1,15 +1,14 @@
-"""One row a run: base accuracy, new accuracy and H. Runs that must not stand in one table are refused."""
+"""One row a run: base accuracy, new accuracy and H."""
 
 import math
 from collections.abc import Sequence
-from itertools import groupby
 
 import pandas as pd
 
 from aape_lightning.errors import ResultError
 from aape_lightning.metrics import harmonic_mean
 from aape_lightning.protocols.results import Result
-from aape_lightning.report.methods import method_order
+from aape_lightning.report.runs import ordered_runs
 
 __all__ = ["BASE", "METRICS", "NEW", "reportable", "score_table"]
 
@@ -31,30 +30,7 @@ def reportable(results: Sequence[Result]) -> list[Result]:
             f"None of the {len(results)} results measured both {BASE!r} and {NEW!r}. Make some with: "
             "aape protocol base-to-new --recipe RECIPE --method aape --seeds 1 2 3 --out DIR"
         )
-    rank = {method: place for place, method in enumerate(method_order(result.method for result in kept))}
-    kept.sort(key=lambda result: (result.dataset, rank[result.method], result.seed))
-    for dataset, runs in groupby(kept, key=lambda result: result.dataset):
-        _check_one_setting(dataset, list(runs))
-    return kept
-
-
-def _check_one_setting(dataset: str, runs: Sequence[Result]) -> None:
-    """Runs of other weights or recipes, or of one seed twice, would be averaged as if they were alike."""
-    settings = {(run.protocol, run.recipe, str(run.backbone.get("fingerprint", ""))[:12]) for run in runs}
-    if len(settings) > 1:
-        found = "; ".join(f"protocol {p!r}, recipe {r!r}, backbone weights {b!r}" for p, r, b in sorted(settings))
-        raise ResultError(
-            f"The results on {dataset!r} come from {len(settings)} settings ({found}), and one table cannot hold them. "
-            "Give each setting a folder of its own and report on it alone."
-        )
-    seen: set[tuple[str, int]] = set()
-    for run in runs:
-        if (run.method, run.seed) in seen:
-            raise ResultError(
-                f"There are two results on {dataset!r} of method {run.method!r} with seed {run.seed}. "
-                "Remove one of them, or report on a folder that holds only one."
-            )
-        seen.add((run.method, run.seed))
+    return ordered_runs(kept)
 
 
 def score_table(results: Sequence[Result]) -> pd.DataFrame:

@@ -1,11 +1,12 @@
 """The tables as files: `table.csv` at full precision, `table.md` for reading."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from aape_lightning.report import wording
 from aape_lightning.report.cells import ABSENT, Row, percent, seconds, signed, with_interval
+from aape_lightning.report.markdown import escaped, pipe_table
 
 __all__ = ["csv_table", "markdown_tables"]
 
@@ -41,13 +42,13 @@ def markdown_tables(
     """
     parts = []
     for dataset, rows in summary.groupby("dataset", sort=False):
-        parts += [f"## {_escaped(str(dataset))}", _markdown(_MAIN, map(_main_row, rows.to_dict("records")))]
+        parts += [f"## {escaped(str(dataset))}", pipe_table(_MAIN, map(_main_row, rows.to_dict("records")))]
         paired = None if comparison is None else comparison[comparison["dataset"] == dataset]
         if paired is not None and len(paired):
-            reference = _escaped(str(paired["reference"].iloc[0]))
+            reference = escaped(str(paired["reference"].iloc[0]))
             parts.append(f"{reference} minus the other method, seed by seed:")
-            parts.append(_markdown(_PAIRED, map(_paired_row, paired.to_dict("records"))))
-        parts += [f"* {_escaped(caveat)}" for caveat in caveats.get(str(dataset), ())]
+            parts.append(pipe_table(_PAIRED, map(_paired_row, paired.to_dict("records"))))
+        parts += [f"* {escaped(caveat)}" for caveat in caveats.get(str(dataset), ())]
     notes = [wording.INTERVAL, wording.H_OF_MEANS, wording.MEAN_OF_H]
     notes += [] if comparison is None else [wording.DIFFERENCE]
     return "\n\n".join([*parts, "## Notes", *notes, wording.SEEDS_ONLY]) + "\n"
@@ -70,13 +71,3 @@ def _paired_row(row: Row) -> list[str]:
         *differences,
         ABSENT if pd.isna(excludes) else ("yes" if excludes else "no"),
     ]
-
-
-def _markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A pipe table, numbers to the right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *([_escaped(cell) for cell in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")

@@ -9,7 +9,7 @@ from rich.text import Text
 from aape_lightning.report.cells import Row, percent, seconds
 from aape_lightning.report.methods import DEFAULT_REFERENCE
 
-__all__ = ["print_table"]
+__all__ = ["plain_table", "print_table", "two_lines"]
 
 _CAPTION = (
     "Percent: mean ± half-width of the 95 % t-interval over seeds, and below it the sample sd. "
@@ -34,22 +34,27 @@ def print_table(
     console.print(Text(_CAPTION, style="dim"))
 
 
-def _table(dataset: str, rows: pd.DataFrame, reference: str | None) -> Table:
-    # Padding on one side only, and a name that folds before a number is cut: 80 columns are what many terminals have.
-    table = Table(
-        title=Text(dataset),
+def plain_table(title: str) -> Table:
+    """An empty table that takes little room; its first column is to fold before a number is cut."""
+    # Padding on one side only: 80 columns are what many terminals have.
+    return Table(
+        title=Text(title),
         title_style="bold",
         title_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 0, 0, 1),
         show_edge=False,
     )
+
+
+def _table(dataset: str, rows: pd.DataFrame, reference: str | None) -> Table:
+    table = plain_table(dataset)
     table.add_column("Method", overflow="fold")
     for name in ("Base", "New", "H of\nmeans", "Mean of H", "Train"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         table.add_row(
-            _two_lines(str(row["method"]), f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"),
+            two_lines(str(row["method"]), f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"),
             _measured(row, "base_mean", "base"),
             _measured(row, "new_mean", "new"),
             percent(row["h_of_means"]),
@@ -62,8 +67,9 @@ def _table(dataset: str, rows: pd.DataFrame, reference: str | None) -> Table:
 
 def _measured(row: Row, mean: str, prefix: str) -> Text:
     first = f"{percent(row[mean])} ±{percent(row[f'{prefix}_interval'])}"
-    return _two_lines(first, f"sd {percent(row[f'{prefix}_sd'])}")
+    return two_lines(first, f"sd {percent(row[f'{prefix}_sd'])}")
 
 
-def _two_lines(first: str, second: str) -> Text:
+def two_lines(first: str, second: str) -> Text:
+    """A cell with a quieter line below the first."""
     return Text(first).append(f"\n{second}", style="not bold dim")
