@@ -161,7 +161,7 @@ def toy_captions(toy_root):
         rows = csv.writer(file)
         rows.writerow(["path", "caption", "split"])
         for part, entries in split.items():
-            for number, (path, label, name) in enumerate(entries):
+            for number, (path, _, name) in enumerate(entries):
                 for k in range(2 + number % 2):
                     rows.writerow([path, f"{('a', 'one', 'some')[k]} {name.lower()} {part} {number}", part])
     manifest = {

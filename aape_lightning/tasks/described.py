@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aape_lightning.batch import LanguageBatch
 from aape_lightning.errors import BatchError
-from aape_lightning.metrics import caption_scores, clip_scores
+from aape_lightning.metrics import caption_scores, check_tokenizer, clip_scores
 from aape_lightning.tasks.examples import spread
 from aape_lightning.tasks.prefixed import PrefixTask
 from aape_lightning.tasks.written import WrittenTexts
@@ -44,8 +44,10 @@ class CaptionEvaluation(PrefixTask):
 
         Raises:
             BatchError: If there is no DataModule with captions.
+            MetricError: If the tokeniser cannot run here, which is told before anything is written.
         """
         data = self._data()
+        check_tokenizer(data.tokenizer)
         self._written = [WrittenTexts() for _ in data.conditions]
 
     def _data(self) -> Any:  # noqa: ANN401 - the CaptioningDataModule
