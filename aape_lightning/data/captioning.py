@@ -15,6 +15,7 @@ from aape_lightning.data.features import Views
 from aape_lightning.data.module import LoadedImages
 from aape_lightning.data.readers.captions import CaptionedImage
 from aape_lightning.data.splits import Part
+from aape_lightning.data.text_sources import said_behind
 from aape_lightning.language import Decoding
 from aape_lightning.metrics import available_tokenizer
 
@@ -114,9 +115,12 @@ class CaptioningDataModule(CaptionedDataModule):
         batch["prompt"] = [self.hparams["prompt"]] * len(batch["index"])
         if part == "train":
             assert self.bank is not None
-            batch["target"] = [self.bank.texts[row] for row in self.drawn_captions()[batch["index"]].tolist()]
+            texts = [self.bank.texts[row] for row in self.drawn_captions()[batch["index"]].tolist()]
         elif part == "val":
-            batch["target"] = [loaded.items[position].captions[0] for position in batch["index"].tolist()]
+            texts = [loaded.items[position].captions[0] for position in batch["index"].tolist()]
+        else:
+            return cast(LanguageBatch, batch)
+        batch["target"] = [said_behind(self.hparams["prompt"], text) for text in texts]
         return cast(LanguageBatch, batch)
 
     def eval_batch_size(self) -> int:

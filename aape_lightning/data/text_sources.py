@@ -17,7 +17,7 @@ from aape_lightning.data.shapes.chance import random_of
 from aape_lightning.data.splits import Parts
 from aape_lightning.errors import DataError, listed
 
-__all__ = ["Document", "answered", "read_documents"]
+__all__ = ["Document", "answered", "read_documents", "said_behind"]
 
 Document = list[str]
 
@@ -28,6 +28,11 @@ _Key = tuple[object, ...]
 def answered(question: str, answer: str) -> str:
     """A question with its answer in the form of LiMBeR's prompt, `Q: {question} A: {answer}`."""
     return f"Q: {question} A: {answer}"
+
+
+def said_behind(prompt: str, text: str) -> str:
+    """A text as it is said behind a prompt: with the space between them, which tokenisers count to the word."""
+    return f" {text}" if prompt else text
 
 
 def read_documents(
