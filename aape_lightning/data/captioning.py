@@ -10,11 +10,12 @@ from torch import Tensor
 
 from aape_lightning.batch import LanguageBatch
 from aape_lightning.data.captioned import CaptionedDataModule, TrainingPart
-from aape_lightning.data.conditions import Condition, conditions
+from aape_lightning.data.conditions import conditions
 from aape_lightning.data.features import Views
 from aape_lightning.data.module import LoadedImages
 from aape_lightning.data.readers.captions import CaptionedImage
 from aape_lightning.data.splits import Part
+from aape_lightning.data.tested import ConditionedDataModule
 from aape_lightning.data.text_sources import said_behind
 from aape_lightning.language import Decoding
 from aape_lightning.metrics import available_tokenizer
@@ -22,7 +23,7 @@ from aape_lightning.metrics import available_tokenizer
 __all__ = ["CaptioningDataModule"]
 
 
-class CaptioningDataModule(CaptionedDataModule):
+class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
     """Images with their captions, as `LanguageBatch`es on the device.
 
     What may differ between training and a test of the same checkpoint is here, and not among the task's
@@ -77,21 +78,7 @@ class CaptioningDataModule(CaptionedDataModule):
     def setup_test(self, items: list[CaptionedImage]) -> None:
         """Load the test images once for each degradation."""
         views = [Views(degradation=condition.degradation) for condition in self.conditions]
-        self._tests = [self.load_images(self.describe_images(items, view)) for view in views]
-        self._parts["test"] = self._tests[0]
-
-    def test_dataloader(self) -> Any:  # noqa: ANN401 - one loader a condition
-        """The test images, each once for each degradation."""
-        return [self.eval_loader(loaded) for loaded in self._tests]
-
-    def loaded(self, part: Part, dataloader_idx: int) -> LoadedImages:
-        """The images that a loader of a part yields."""
-        tests = part == "test" and self.trainer is not None and self.trainer.testing
-        return self._tests[dataloader_idx] if tests else super().loaded(part, dataloader_idx)
-
-    def condition(self, dataloader_idx: int) -> Condition:
-        """What a loader of the test tests."""
-        return self.conditions[dataloader_idx]
+        self.use_tests([self.load_images(self.describe_images(items, view)) for view in views])
 
     def clean_embeddings(self) -> Float[Tensor, "n d"] | None:
         """The test images' embeddings as they are, whatever the conditions; None without the feature store."""

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from aape_lightning.data.conditions import Condition, conditions
+from aape_lightning.data.conditions import conditions
 from aape_lightning.data.features import Views
-from aape_lightning.data.module import LoadedImages
 from aape_lightning.data.readers.questions import Question
 from aape_lightning.data.splits import Part
+from aape_lightning.data.tested import ConditionedDataModule
 from aape_lightning.data.vqa_answers import AnswerShares, answer_vocabulary
 from aape_lightning.data.vqa_examples import draw_examples
 from aape_lightning.data.vqa_pairing import QuestionPairing
@@ -25,7 +25,7 @@ from aape_lightning.language import Decoding
 __all__ = ["VQADataModule"]
 
 
-class VQADataModule(QuestionPairing):
+class VQADataModule(ConditionedDataModule, QuestionPairing):
     """Questions about images, as `LanguageBatch`es or `QuestionBatch`es on the device.
 
     What may differ between training and a test of the same checkpoint is here, and not among the task's
@@ -148,9 +148,8 @@ class VQADataModule(QuestionPairing):
         questions, loaded = self.questions("test", answered=answered), {}
         for kind in dict.fromkeys(condition.degradation for condition in self.conditions):
             loaded[kind] = self._load(self.describe_questions(questions, Views(degradation=kind)))
-        self._tests = [replace(loaded[chosen.degradation], shots=chosen.shots or 0) for chosen in self.conditions]
-        self._parts["test"] = self._tests[0]
-        if most := max(test.shots for test in self._tests):
+        self.use_tests([replace(loaded[chosen.degradation], shots=chosen.shots or 0) for chosen in self.conditions])
+        if most := max(chosen.shots or 0 for chosen in self.conditions):
             self.pool = self._load(self.describe_questions(self.questions("train"), Views()))
             self.drawn_examples = draw_examples(self.pool.items, questions, most, self.hparams["seed"])
 
@@ -158,19 +157,6 @@ class VQADataModule(QuestionPairing):
         if self.hparams["head"] == "discriminative":
             self.embed_questions(loaded)
         return cast(LoadedQuestions, self.load_images(loaded))
-
-    def test_dataloader(self) -> Any:  # noqa: ANN401 - one loader a condition
-        """The test questions, each once for each condition."""
-        return [self.eval_loader(loaded) for loaded in self._tests]
-
-    def loaded(self, part: Part, dataloader_idx: int) -> LoadedImages:
-        """The questions that a loader of a part yields."""
-        tests = part == "test" and self.trainer is not None and self.trainer.testing
-        return self._tests[dataloader_idx] if tests else super().loaded(part, dataloader_idx)
-
-    def condition(self, dataloader_idx: int) -> Condition:
-        """What a loader of the test tests."""
-        return self.conditions[dataloader_idx]
 
     def items(self, part: Part) -> list[Question]:
         """The questions of a part that is set up, in the order of their `index`."""

@@ -1,61 +1,113 @@
 """AAPE for captioning (paper section 3.3, LiMBeR): a frozen language model describes what its soft prefix shows."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, TypedDict
 
-from aape_lightning.tasks.described import CaptionEvaluation
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-__all__ = ["CaptioningTask"]
+from aape_lightning.batch import LanguageBatch
+from aape_lightning.errors import BatchError
+from aape_lightning.metrics import caption_scores, check_tokenizer, clip_scores
+from aape_lightning.tasks.examples import spread
+from aape_lightning.tasks.prefixed import PrefixTask
+from aape_lightning.tasks.written import WrittenTexts
+
+__all__ = ["CaptioningTask", "Captions"]
+
+_SHOWN = 12
 
 
-class CaptioningTask(CaptionEvaluation):
+class Captions(TypedDict):
+    """What `predict_step` returns.
+
+    Attributes:
+        index: Position of each image in the test part.
+        caption: What was written for it.
+    """
+
+    index: Int[Tensor, " b"]
+    caption: list[str]
+
+
+class CaptioningTask(PrefixTask):
     r"""Maps into a frozen language model, trained by L = lambda L_distill + cross-entropy of the captions.
 
     Without AAPE (`prefix: none`) it is LiMBeR. With it, h may be taken from a run on captions and stay as it is (the
     paper's zero-shot AAPE: `generator_from` and `train_generator: false`), start there and be finetuned, or be trained
     here.
 
-    Args:
-        language_model: Name or folder for `load_language_model`; it is frozen and in no checkpoint.
-        language_dtype: What its weights are held in; the maps are float32.
-        prefix: What stands behind the image tokens: `aape` for h(x), `embedding` for x itself (what h adds to it is the
-            difference), `none` for LiMBeR alone.
-        generator_from: A run's `aape.ckpt`, from which h is taken at the start of training.
-        train_generator: Train h too; else it stays as `generator_from` has it.
-        dropout: Chance to drop a number of an image's soft tokens in training; LiMBeR's.
-        aggregator: `attention`, or the ablation's `mlp`, `mean`, `random`.
-        query: What the attention asks with: `image` or `mean` (the literal Eq. 1).
-        distillation_weight: lambda; 0 trains without an aggregator.
-        schedule: `staged` (aggregator first) or `joint`.
-        aggregator_epochs: Epochs of the first stage; the rest of `trainer.max_epochs` is the second's.
-        aggregator_lr: Learning rate of the first stage.
-        lr: Learning rate of the second stage, and of a joint run; LiMBeR's.
-        weight_decay: AdamW's, in both stages.
-        backbone_spec: The backbone trained on; recorded by the first fit, not for users to set.
-        image_token_width: Width of its image tokens; recorded likewise.
-        language_fingerprint: Hash of the language model; recorded likewise.
+    A test logs `test/`, for each of the DataModule's conditions under its prefix: CIDEr-D, BLEU-1 to 4 and ROUGE-L
+    against the image's captions, named with the tokeniser, and CLIPScore and RefCLIPScore under the run's own backbone;
+    the latter two against the image as it was before it was made worse.
     """
 
-    def __init__(
-        self,
-        *,
-        language_model: str = "gpt2",
-        language_dtype: Literal["float32", "bfloat16", "float16", "auto"] = "float32",
-        prefix: Literal["none", "embedding", "aape"] = "aape",
-        generator_from: str | None = None,
-        train_generator: bool = True,
-        dropout: float = 0.1,
-        aggregator: Literal["attention", "mlp", "mean", "random"] = "attention",
-        query: Literal["image", "mean"] = "image",
-        distillation_weight: float = 5.0,
-        schedule: Literal["staged", "joint"] = "staged",
-        aggregator_epochs: int = 5,
-        aggregator_lr: float = 1e-3,
-        lr: float = 8e-4,
-        weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
-        image_token_width: int | None = None,
-        language_fingerprint: str | None = None,
-    ) -> None:
-        super().__init__()
-        self.save_hyperparameters()
-        self.build_if_known()
+    def on_test_start(self) -> None:
+        """Start to collect.
+
+        Raises:
+            BatchError: If there is no DataModule with captions.
+            MetricError: If the tokeniser cannot run here, which is told before anything is written.
+        """
+        data = self._data()
+        check_tokenizer(data.tokenizer)
+        self._written = [WrittenTexts() for _ in data.conditions]
+
+    def _data(self) -> Any:  # noqa: ANN401 - the CaptioningDataModule
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if not hasattr(data, "conditions"):
+            raise BatchError(
+                f"{type(self).__name__} takes conditions and captions from its DataModule, and there is none. Pass "
+                "one: Trainer.test(task, datamodule=CaptioningDataModule(...))."
+            )
+        return data
+
+    def test_step(self, batch: LanguageBatch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Write a caption for each image."""
+        self._written[dataloader_idx].update(batch["index"], self.write(batch, self._data().decoding))
+
+    def on_test_epoch_end(self) -> None:
+        """Score, over all processes, and log."""
+        data = self._data()
+        self._captions = [written.compute() for written in self._written]
+        for condition, captions in zip(data.conditions, self._captions, strict=True):
+            for name, value in self._scores(captions).items():
+                self.log(f"test/{condition.prefix}{name}", value, add_dataloader_idx=False)
+
+    def _scores(self, captions: dict[int, str]) -> dict[str, float]:
+        data = self._data()
+        items = data.test_items()
+        references = {position: items[position].captions for position in captions}
+        scores = caption_scores(captions, references, tokenizer=data.tokenizer)
+        return scores | self._clip_scores(list(captions.values()), list(captions), list(references.values()))
+
+    @torch.no_grad()
+    def _clip_scores(
+        self, captions: Sequence[str], positions: Sequence[int], references: Sequence[Sequence[str]]
+    ) -> dict[str, float]:
+        """CLIPScore and RefCLIPScore; nothing without the feature store, which holds the images' embeddings."""
+        data = self._data()
+        images: Float[Tensor, "n d"] | None = data.clean_embeddings()
+        if images is None:
+            return {}
+        return clip_scores(data.backbone, images[torch.tensor(positions)], captions, references, device=self.device)
+
+    def predict_step(self, batch: LanguageBatch, batch_idx: int) -> Captions:
+        """A caption for each image of one batch."""
+        return {"index": batch["index"], "caption": self.write(batch, self._data().decoding)}
+
+    def examples(self) -> list[dict[str, Any]]:
+        """Some test images with what was written for them under each condition, after a test."""
+        data = self._data()
+        items = data.test_items()
+        return [
+            {
+                "image": items[position].path,
+                "degradation": condition.degradation,
+                "caption": captions[position],
+                "references": list(items[position].captions),
+            }
+            for condition, captions in zip(data.conditions, self._captions, strict=True)
+            for position in [list(captions)[k] for k in spread(len(captions), _SHOWN // len(data.conditions))]
+        ]

@@ -197,13 +197,13 @@ def test_images_that_test_questions_are_about_are_not_learned_from(asked, root, 
 def test_conditions_are_tested_one_by_one_with_clean_examples(asked, seen):
     data = asked(examples=[0, 1, 2], degradations=["none", "blur"], separator=" ;")
     batches = seen(data, fit=False)["test"]
-    assert [(data.condition(k).shots, data.condition(k).degradation) for k in range(6)] == [
+    assert [(data.conditions[k].shots, data.conditions[k].degradation) for k in range(6)] == [
         (shots, kind) for shots in (0, 1, 2) for kind in ("none", "blur")
     ]
     by_loader = {k: [batch for batch in batches if batch["loader"] == k] for k in range(6)}
     pool, clean = data.pool, {}
     for k in (2, 3, 4, 5):
-        shots = data.condition(k).shots
+        shots = data.conditions[k].shots
         for batch in by_loader[k]:
             for row, position in enumerate(batch["index"].tolist()):
                 drawn = data.drawn_examples[position, :shots].tolist()
