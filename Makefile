@@ -21,7 +21,7 @@ SEEDS ?= 1 2 3
 .PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 	@echo
 	@echo "  RECIPE=$(RECIPE)  short name or path of a recipe      DATA=$(DATA)  the data root (CoOp's \$$DATA)"
 	@echo "  CKPT=  a checkpoint, for eval                    OUT=   a protocol's folder, for protocol and report"
@@ -41,17 +41,19 @@ demo-retrieval: $(READY) ## captions and scenes of the shapes world find each ot
 	$(BIN)/aape protocol train-test --recipe shapes_retrieval $(RETRIEVAL_METHODS:%=--method %) --seeds 1 2 3 \
 		--out runs/demo-retrieval --report
 
-# h for the two demos below: trained on the captions of the shapes world.
+# h for the two demos below: trained on the captions of the shapes world. They train for fewer epochs than their recipes, and
+# test fewer conditions, to be done in minutes.
 $(DEMO_GENERATOR): | $(READY)
 	$(BIN)/aape fit --config shapes_retrieval --run $(@D)
 
 demo-captioning: $(READY) $(DEMO_GENERATOR) ## a small language model describes scenes, with AAPE and without
 	$(BIN)/aape protocol train-test --recipe shapes_captioning $(CAPTION_METHODS:%=--method %) --seeds 1 2 3 \
-		--model.generator_from $(DEMO_GENERATOR) --out runs/demo-captioning --report
+		--model.generator_from $(DEMO_GENERATOR) --trainer.max_epochs 7 --out runs/demo-captioning --report
 
-demo-vqa: $(READY) $(DEMO_GENERATOR) ## the same model answers questions about scenes, shown 0 to 4 answered ones
+demo-vqa: $(READY) $(DEMO_GENERATOR) ## the same model answers questions about scenes, shown none and two answered ones
 	$(BIN)/aape protocol train-test --recipe shapes_vqa $(VQA_METHODS:%=--method %) --seeds 1 2 3 \
-		--model.generator_from $(DEMO_GENERATOR) --out runs/demo-vqa --report
+		--model.generator_from $(DEMO_GENERATOR) --trainer.max_epochs 3 --data.examples '[0, 2]' --data.degradations '[none]' \
+		--out runs/demo-vqa --report
 
 test: lint type tests ## lint, types and tests: what CI runs
 
