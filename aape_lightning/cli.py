@@ -32,7 +32,7 @@ from aape_lightning.resources import recipe_names
 
 __all__ = ["AAPECLI", "build", "main"]
 
-_RECORDED = {"backbone_spec", "image_token_width", "language_fingerprint", "answers"}  # by the first fit, not by users
+_RECORDED = ("backbone_spec", "image_token_width", "language_fingerprint", "answers")  # by the first fit, not by users
 _NO_EXIT = {"exit_on_error": False}  # errors come back as exceptions, for `main` to show without a screen of usage
 
 
@@ -112,8 +112,9 @@ class AAPECLI(LightningCLI):
             self._subconfig.ckpt_path = None
         for arguments in ("init_args", "dict_kwargs"):
             found = self._subconfig.model.get(arguments) or {}
-            for name in _RECORDED & set(found):
-                found[name] = None
+            for name in _RECORDED:
+                if name in found:
+                    found[name] = None
 
     def run_folder(self) -> Path:
         """Where this run writes: `--run`, else beside the checkpoint, else a new folder under `runs/`."""
