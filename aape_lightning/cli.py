@@ -123,8 +123,8 @@ class AAPECLI(LightningCLI):
             return Path(chosen)
         if checkpoint := self._get(self.config_init, "ckpt_path"):
             beside = Path(checkpoint).parent
-            of_classes = f"{self.subcommand}-{self.datamodule.hparams.get('classes', 'all')}"
-            return beside if self.subcommand == "fit" else beside / of_classes
+            tested = self.datamodule.hparams.get("classes") or self.datamodule.manifest.name
+            return beside if self.subcommand == "fit" else beside / f"{self.subcommand}-{tested}"
         name = self.recipe_name() or type(self.model).__name__
         return Path("runs") / name / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
 

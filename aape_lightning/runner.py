@@ -70,7 +70,7 @@ def run_protocol(
                 arguments = recipe_arguments(
                     job.recipe, job.method, backbone=backbone, data_root=data_root, overrides=overrides
                 )
-                _run(protocol, job, arguments, out / job.folder, bar)
+                _run(protocol, job, arguments, out / job.folder, bar, overrides)
             except (AAPEError, OSError) as error:
                 failures[job] = error
             bar.advance(overall)
@@ -99,14 +99,17 @@ def _protocol_of(result: Path) -> str | None:
         return None
 
 
-def _run(protocol: Protocol, job: Job, arguments: Sequence[str], folder: Path, bar: Progress) -> None:
+def _run(
+    protocol: Protocol, job: Job, arguments: Sequence[str], folder: Path, bar: Progress, overrides: Sequence[str]
+) -> None:
     words = [*arguments, *protocol.job_arguments(job), "--run", str(folder)]
     cli = build(words, trainer_defaults=_trainer_defaults(bar))
     if _is_done(cli, folder / RESULT_FILE):
         return
     measured = protocol.measure(cli.model, cli.datamodule, cli.trainer)
     examples = kept_examples(cli.model, cli.datamodule)
-    result = cli.result(protocol.name, job.method_name, **vars(measured))
+    typed = [word for word in overrides if word != "--"]
+    result = cli.result(protocol.name, job.method_name, overrides=typed, **vars(measured))
     # Wherever this is cut short, no result stands without its examples or beside another run's.
     for name in (RESULT_FILE, EXAMPLES_FILE):
         (folder / name).unlink(missing_ok=True)

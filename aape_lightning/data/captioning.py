@@ -37,6 +37,7 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
         train_on: The part whose captions are trained on: `train`, or `val`; nothing is validated then.
         prompt: What stands between image and caption; LiMBeR's is `A picture of`.
         degradations: How test images are made worse, each a test of its own: `none`, `blur`, `occlusion`.
+        image_tokens: What stands for an image: `grid`, the tower's patches or cells, or `embedding`, x alone.
         decoding: How captions are written: `method` (`greedy`, `beam` or `nucleus`) and the other fields of `Decoding`.
         tokenizer: What cuts captions into words before they are scored; the scores' names say which. `auto` is `ptb`
             where there is Java, else `simple`.
@@ -59,6 +60,7 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
         train_on: TrainingPart = "train",
         prompt: str = "A picture of",
         degradations: list[str] | None = None,
+        image_tokens: Literal["grid", "embedding"] = "grid",
         decoding: dict[str, Any] | None = None,
         tokenizer: Literal["auto", "ptb", "simple"] = "auto",
         seed: int = 1,
@@ -80,12 +82,9 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
         views = [Views(degradation=condition.degradation) for condition in self.conditions]
         self.use_tests([self.load_images(self.describe_images(items, view)) for view in views])
 
-    def clean_embeddings(self) -> Float[Tensor, "n d"] | None:
-        """The test images' embeddings as they are, whatever the conditions; None without the feature store."""
-        if not self.hparams["store"]:
-            return None
-        clean = self.load_images(self.describe_images(self.test_items(), Views()))
-        return None if clean.features is None else clean.features[:, 0]
+    def clean_embeddings(self) -> Float[Tensor, "n d"]:
+        """The test images' embeddings as they are, whatever the conditions; stored even where nothing else is."""
+        return self.stored("embedding", self.describe_images(self.test_items(), Views()))[:, 0].to(self.device)
 
     def prediction_table(self, predictions: Sequence[Any]) -> pd.DataFrame:
         """One row an image: path and caption.

@@ -89,6 +89,16 @@ class ImageDataModule(LightningDataModule, ABC):
     bank: PromptBank | None = None
     with_tokens = False  # whether batches hold image tokens, for a language model
 
+    @property
+    def reads_grid(self) -> bool:
+        """Whether image tokens are the tower's grid; else, where there are any, the embedding is the only one."""
+        return self.with_tokens and self.hparams["image_tokens"] == "grid"
+
+    @property
+    def image_token_width(self) -> int:
+        """Width of the image tokens in batches."""
+        return self.backbone.image_token_shape[1] if self.reads_grid else self.backbone.embed_dim
+
     def place(self, manifest: Manifest, root: str | None) -> None:
         """Take the dataset, and check the hyper-parameters that all DataModules of images have.
 
@@ -125,12 +135,13 @@ class ImageDataModule(LightningDataModule, ABC):
     def load_images(self, loaded: LoadedImages) -> LoadedImages:
         """Open the stores of a part's images, built on first use; nothing without the feature store."""
         if self.hparams["store"]:
-            loaded.features = self._stored("embedding", loaded).to(self.device)
-            if self.with_tokens:
-                loaded.tokens = self._stored("tokens", loaded)  # too many for a device: gathered batch by batch
+            loaded.features = self.stored("embedding", loaded).to(self.device)
+            if self.reads_grid:
+                loaded.tokens = self.stored("tokens", loaded)  # too many for a device: gathered batch by batch
         return loaded
 
-    def _stored(self, output: Output, loaded: LoadedImages) -> Tensor:
+    def stored(self, output: Output, loaded: LoadedImages) -> Tensor:
+        """What a part's feature store holds, memory-mapped; it is built on first use."""
         opener, size = image_access(self.manifest, self.root)
         folder = self.cache_dir / "features"
         store = FeatureStore(folder, self.backbone, loaded.paths, opener, size, loaded.views, output)
@@ -217,17 +228,25 @@ class ImageDataModule(LightningDataModule, ABC):
         return "val" if self.trainer.validating or self.trainer.sanity_checking else "test"
 
     def _embedded(self, batch: ImageBatch, loaded: LoadedImages) -> dict[str, Tensor]:
-        if loaded.features is not None:
-            rows = loaded.rows_of(batch["index"])
-            embedded = {"image_embedding": self._viewed(loaded.features, rows)}
-            if loaded.tokens is not None:
-                embedded["image_tokens"] = self._viewed(loaded.tokens, rows.cpu()).to(self.device).float()
-            return embedded
+        embedded = self._read(batch["index"], loaded) if loaded.features is not None else self._encoded(batch)
+        if self.with_tokens and not self.reads_grid:
+            embedded["image_tokens"] = embedded["image_embedding"][:, None]
+        return embedded
+
+    def _read(self, index: Int[Tensor, " b"], loaded: LoadedImages) -> dict[str, Tensor]:
+        assert loaded.features is not None
+        rows = loaded.rows_of(index)
+        embedded = {"image_embedding": self._viewed(loaded.features, rows)}
+        if loaded.tokens is not None:
+            embedded["image_tokens"] = self._viewed(loaded.tokens, rows.cpu()).to(self.device).float()
+        return embedded
+
+    def _encoded(self, batch: ImageBatch) -> dict[str, Tensor]:
         assert self.trainer is not None
         backbone = self.backbone.to(self.device)
         with self.trainer.precision_plugin.forward_context():
             embedded = {"image_embedding": backbone.encode_image(batch["image"])}
-            if self.with_tokens:
+            if self.reads_grid:
                 embedded["image_tokens"] = backbone.image_tokens(batch["image"])
         return embedded
 

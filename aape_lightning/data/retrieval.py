@@ -74,8 +74,9 @@ class RetrievalDataModule(CaptionedDataModule):
         Args:
             predictions: What `predict_step` returned, batch by batch.
         """
-        captions, items = self.caption_bank(self.test_items()), self.test_items()
-        owner = torch.repeat_interleave(torch.arange(len(items), device=self.device), captions.offsets.diff())
+        items = self.test_items()
+        captions = self.caption_bank(items).to(torch.device("cpu"))  # where Lightning hands predictions over
+        owner = torch.repeat_interleave(torch.arange(len(items)), captions.offsets.diff())
         index = torch.cat([batch["index"] for batch in predictions])
         found = [(batch["query"] @ captions.embeddings.T).max(dim=-1) for batch in predictions]
         score, row = (torch.cat(values) for values in zip(*found, strict=True))
@@ -83,7 +84,7 @@ class RetrievalDataModule(CaptionedDataModule):
             {
                 "path": [items[i].path for i in index.tolist()],
                 "caption": [captions.texts[k] for k in row.tolist()],
-                "cosine": score.cpu().numpy(),
-                "correct": (owner[row] == index).cpu().numpy(),
+                "cosine": score.numpy(),
+                "correct": (owner[row] == index).numpy(),
             }
         )

@@ -47,6 +47,7 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
             of its own; [0] where not given. They are drawn by seed and question, and their images never made worse.
         separator: What stands behind an example's answer; the language model's end token may stand here by its name.
         degradations: How test images are made worse, each a test of its own: `none`, `blur`, `occlusion`.
+        image_tokens: What stands for an image: `grid`, the tower's patches or cells, or `embedding`, x alone.
         decoding: How answers are written: `method` (`greedy`, `beam` or `nucleus`) and the other fields of `Decoding`.
         truncate: Cut what is written to the number of words of the question's longest true answer, as the paper does:
             the evaluation then reads the truth's length. Otherwise only at the end token and the first line end.
@@ -72,6 +73,7 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
         examples: list[int] | None = None,
         separator: str = "\n",
         degradations: list[str] | None = None,
+        image_tokens: Literal["grid", "embedding"] = "grid",
         decoding: dict[str, Any] | None = None,
         truncate: bool = True,
         answers: int = 3000,
@@ -150,8 +152,11 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
             loaded[kind] = self._load(self.describe_questions(questions, Views(degradation=kind)))
         self.use_tests([replace(loaded[chosen.degradation], shots=chosen.shots or 0) for chosen in self.conditions])
         if most := max(chosen.shots or 0 for chosen in self.conditions):
-            self.pool = self._load(self.describe_questions(self.questions("train"), Views()))
-            self.drawn_examples = draw_examples(self.pool.items, questions, most, self.hparams["seed"])
+            train = self.questions("train")
+            drawn = draw_examples(train, questions, most, self.hparams["seed"])
+            used = drawn.unique()  # of a large training part few images are shown
+            self.pool = self._load(self.describe_questions([train[k] for k in used.tolist()], Views()))
+            self.drawn_examples = torch.searchsorted(used, drawn)
 
     def _load(self, loaded: LoadedQuestions) -> LoadedQuestions:
         if self.hparams["head"] == "discriminative":

@@ -5,6 +5,7 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+from pathlib import Path
 from typing import Any
 
 from aape_lightning import __version__
@@ -13,6 +14,7 @@ __all__ = ["config_hash", "now", "versions"]
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "clip-anytorch", "jsonargparse", "numpy", "pillow")
 # What says where and how to compute, not what: the same result comes out of it.
+_NAMED = ("generator_from", "language_model")  # hyper-parameters that may be paths
 _PLACES = {
     "data": ("root", "cache_dir", "num_workers", "backbone"),
     "trainer": ("default_root_dir", "logger", "callbacks", "enable_progress_bar", "enable_model_summary"),
@@ -39,8 +41,26 @@ def config_hash(config: dict[str, Any], *contents: str) -> str:
     """
     model, data = config["model"], _without(config["data"].get("init_args", {}), _PLACES["data"])
     trainer = _without(config["trainer"], _PLACES["trainer"])
+    contents = (*contents, *_named_files(model))
     determining = [model, config["data"]["class_path"], data, trainer, config.get("seed_everything"), *contents]
     return hashlib.sha256(json.dumps(determining, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _named_files(model: dict[str, Any]) -> list[str]:
+    """What lies behind the paths that a task names: another run's checkpoint, the folder of a language model.
+
+    Of each file its name, size and first mebibyte: weights of another training differ there.
+    """
+    choices = model.get("init_args") or {}
+    places = [Path(choices[name]) for name in _NAMED if isinstance(choices.get(name), str)]
+    files = [file for place in places for file in (sorted(place.iterdir()) if place.is_dir() else [place])]
+    return [_digest(file) for file in files if file.is_file()]
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as opened:
+        start = opened.read(2**20)
+    return hashlib.sha256(f"{file.name} {file.stat().st_size} ".encode() + start).hexdigest()
 
 
 def _without(values: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

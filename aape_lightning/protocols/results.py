@@ -31,6 +31,7 @@ class Result:
         curves: Values by epoch, by name: `train/loss`, `train/reward`.
         seconds: Wall-clock time by phase: `fit`, `test`.
         backbone: The backbone's plain description: `name`, `fingerprint`, `embed_dim`, `logit_scale`.
+        overrides: The keys that were laid over recipe and method on the command line, as they were typed.
         config: The resolved configuration of the run.
         config_hash: Hash of what determines the result; a run whose hash exists is not run again.
         versions: Versions of Python and of the libraries that computed it.
@@ -50,6 +51,7 @@ class Result:
     diagnostics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    overrides: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     created: str = ""

@@ -68,6 +68,7 @@ def command(runs: Sequence[Result], folder: Path) -> str:
     lines += [["--out", folder.name if folder.is_absolute() else str(folder)]]
     backbone = data.get("backbone") or first.backbone.get("name")
     lines += [["--backbone", str(backbone)]] if backbone else []
+    lines += [first.overrides] if first.overrides else []
     quoted = [shlex.join(line) for line in lines]
     # The root is this machine's own, so the reader's stands for it; embedded datasets have none.
     quoted += ["--data-root $DATA"] if data.get("root", _UNSET_ROOT) != _UNSET_ROOT else []

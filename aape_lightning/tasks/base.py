@@ -99,7 +99,7 @@ class AAPETask(LightningModule):
             self.build_if_known()
         if stage == "fit":
             source = self.hparams.get("generator_from")
-            if source and "generator" in dict(self.named_children()):  # a resumed run then reads its own
+            if source and "generator" in dict(self.named_children()) and self.trainer.ckpt_path is None:
                 self.generator.load_state_dict(trained_generator(Path(source), self.hparams["backbone_spec"]))
             # Before a strategy wraps the model; a resumed run then enters its own.
             self._enter_stage(self.plan.stage_at(0))

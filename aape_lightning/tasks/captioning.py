@@ -86,11 +86,9 @@ class CaptioningTask(PrefixTask):
     def _clip_scores(
         self, captions: Sequence[str], positions: Sequence[int], references: Sequence[Sequence[str]]
     ) -> dict[str, float]:
-        """CLIPScore and RefCLIPScore; nothing without the feature store, which holds the images' embeddings."""
+        """CLIPScore and RefCLIPScore."""
         data = self._data()
-        images: Float[Tensor, "n d"] | None = data.clean_embeddings()
-        if images is None:
-            return {}
+        images: Float[Tensor, "n d"] = data.clean_embeddings()
         return clip_scores(data.backbone, images[torch.tensor(positions)], captions, references, device=self.device)
 
     def predict_step(self, batch: LanguageBatch, batch_idx: int) -> Captions:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from aape_lightning.backbones import BackboneSpec
 from aape_lightning.batch import LanguageBatch, PromptBatch, require
-from aape_lightning.errors import LanguageModelError, RecipeError
+from aape_lightning.errors import CheckpointError, LanguageModelError, RecipeError
 from aape_lightning.language import Decoding, embed_segments, generate, load_language_model, prefix_loss
 from aape_lightning.modules import EmbeddingPrefix, Generator, ImagePrefix, build_aggregator, distillation_loss
 from aape_lightning.tasks.base import AAPETask
@@ -84,6 +84,7 @@ class PrefixTask(AAPETask):
         """Learn the width of image tokens from the DataModule too.
 
         Raises:
+            CheckpointError: If the data's image tokens are of another width than those trained on.
             RecipeError: If h is to stay as it is and no run is named to take it from.
         """
         if self.uses_generator and not self.hparams["train_generator"] and not self.hparams["generator_from"]:
@@ -91,17 +92,24 @@ class PrefixTask(AAPETask):
                 "train_generator is off and no generator is named: h would stay as it was drawn. Name a run that "
                 "trained one with --model.generator_from RUN/aape.ckpt."
             )
-        backbone = getattr(getattr(self.trainer, "datamodule", None), "backbone", None)
-        if backbone is not None and self.hparams["image_token_width"] is None:
-            self.hparams["image_token_width"] = backbone.image_token_shape[1]
+        data = getattr(self.trainer, "datamodule", None)
+        width = data.image_token_width if getattr(data, "with_tokens", False) else None
+        recorded = self.hparams["image_token_width"]
+        if recorded is None:
+            self.hparams["image_token_width"] = width
+        elif width not in (None, recorded):
+            raise CheckpointError(
+                f"The checkpoint was trained on image tokens of width {recorded}, and the data's are {width} wide. "
+                "Test it with the --data.image_tokens of its run."
+            )
         super().setup(stage)
 
     def build_modules(self, spec: BackboneSpec) -> None:
         """Load the language model, and build the maps into it, generator and aggregator."""
         choice = self.hparams
         self.language = load_language_model(choice["language_model"], dtype=_DTYPES[choice["language_dtype"]])
-        if choice["language_fingerprint"] is None:
-            choice["language_fingerprint"] = self.language.fingerprint
+        self._fingerprint = self.language.fingerprint  # before a strategy shards what it is of
+        choice["language_fingerprint"] = choice["language_fingerprint"] or self._fingerprint
         self.language_model = self.language.model
         self.image_prefix = ImagePrefix(choice["image_token_width"], self.language.width, dropout=choice["dropout"])
         if choice["prefix"] != "none":
@@ -215,10 +223,10 @@ class PrefixTask(AAPETask):
             LanguageModelError: If the checkpoint was trained with a language model of other weights.
         """
         trained_with = checkpoint.get("hyper_parameters", {}).get("language_fingerprint")
-        if trained_with not in (None, self.language.fingerprint):
+        if trained_with not in (None, self._fingerprint):
             raise LanguageModelError(
                 f"The checkpoint was trained with other weights of language model {self.language.name!r} than those "
-                f"found now ({trained_with[:12]} and {self.language.fingerprint[:12]}); its maps fit the former alone."
+                f"found now ({trained_with[:12]} and {self._fingerprint[:12]}); its maps fit the former alone."
             )
         super().on_load_checkpoint(checkpoint)
 

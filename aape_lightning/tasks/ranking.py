@@ -87,8 +87,9 @@ class RetrievalEvaluation(LightningModule):
         self.log_dict({f"val/{name}": value for name, value in self._scores().items()}, prog_bar=False)
 
     def on_test_epoch_end(self) -> None:
-        """Log, and keep some results to show."""
+        """Log, and keep some results to show while queries and captions are on one device."""
         self.log_dict({f"test/{name}": value for name, value in self._scores().items()})
+        self._examples = self._shown()
 
     def _scores(self) -> dict[str, float]:
         index, queries = self._queries.compute()
@@ -120,6 +121,9 @@ class RetrievalEvaluation(LightningModule):
 
     def examples(self) -> list[dict[str, Any]]:
         """Some test images with the captions that they find, and some captions with the images, after a test."""
+        return self._examples
+
+    def _shown(self) -> list[dict[str, Any]]:
         index, queries = self._queries.compute()
         captions = self._captions(index)
         owner = torch.repeat_interleave(torch.arange(len(index), device=queries.device), captions.offsets.diff())

@@ -99,6 +99,11 @@ class VQAClassifierTask(AnswerEvaluation, AAPETask):
     def build_modules(self, spec: BackboneSpec) -> None:
         """Build the perceptron, and generator and aggregator where they are used, at the backbone's width."""
         choice, width = self.hparams, spec["embed_dim"]
+        if choice["answers"] is None:
+            raise CheckpointError(
+                "VQAClassifierTask learns its answers in a fit, and its checkpoint holds them. Build the task with "
+                "VQAClassifierTask.load_from_checkpoint(PATH)."
+            )
         if self.uses_generator:
             self.generator = Generator(width)
         if self.uses_summaries:

@@ -135,6 +135,6 @@ def _example(question: Question, answer: str, degradation: str, shots: int | Non
         "degradation": degradation,
         "question": question.question,
         "answer": answer,
-        "answers": list(dict.fromkeys(question.answers)),
+        "answers": list(question.answers),
         "shots": shots,
     }

@@ -91,6 +91,15 @@ def test_the_backbones_weights_change_the_hash():
     assert config_hash(CONFIG, "f") != config_hash(CONFIG, "g")
 
 
+def test_another_generator_behind_the_same_path_changes_the_hash(tmp_path):
+    named = changed("model.init_args", {"generator_from": str(tmp_path / "aape.ckpt"), "language_model": str(tmp_path)})
+    hashes = []
+    for weights in (b"one", b"two"):
+        (tmp_path / "aape.ckpt").write_bytes(weights)
+        hashes.append(config_hash(named, "f"))
+    assert hashes[0] != hashes[1]
+
+
 def test_a_value_counts_under_its_own_name_only():
     swapped = changed("data.init_args.shots", CONFIG["data"]["init_args"]["seed"])
     swapped["data"]["init_args"]["seed"] = CONFIG["data"]["init_args"]["shots"]

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 from aape_lightning.report.about import command, facts
@@ -64,6 +65,11 @@ def test_command_can_be_typed_again():
         "--out 'runs/my study'",
         "--backbone shapes-tiny",
     ]
+
+
+def test_command_holds_the_keys_that_were_typed():
+    runs = [replace(run, overrides=["--trainer.max_epochs", "7", "--data.degradations", "[none]"]) for run in study()]
+    assert "--trainer.max_epochs 7 --data.degradations '[none]'" in command(runs, Path("runs"))
 
 
 def test_command_names_no_place_of_this_machine():

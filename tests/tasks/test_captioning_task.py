@@ -3,7 +3,7 @@ import pytest
 import torch
 from aape_lightning.callbacks import PredictionWriter, RunFiles
 from aape_lightning.data import CaptioningDataModule
-from aape_lightning.errors import BatchError, LanguageModelError, RecipeError
+from aape_lightning.errors import BatchError, CheckpointError, LanguageModelError, RecipeError
 from aape_lightning.language import load_language_model
 from aape_lightning.modules import distillation_loss
 from aape_lightning.tasks import CaptioningTask, RetrievalTask
@@ -144,6 +144,17 @@ def test_aape_is_one_further_token_behind_the_grid(described, quiet_trainer):
     assert soft.shape == (3, data.backbone.image_token_shape[0] + 1, task.language.width)
     torch.testing.assert_close(soft[:, :-1], task.image_prefix(tokens))
     torch.testing.assert_close(soft[:, -1:], task.embedding_prefix(task.generator(x)))
+
+
+def test_the_embedding_alone_may_stand_for_the_image(described, fitted, quiet_trainer):
+    data = described(image_tokens="embedding")
+    task, _ = fitted({"prefix": "none"}, data)
+    assert task.image_prefix.linear.in_features == 32
+    quiet_trainer().test(task, datamodule=described(image_tokens="embedding", store=False), verbose=False)
+    with pytest.raises(
+        CheckpointError, match=r"image tokens of width 32, and the data's are 64 wide.*--data\.image_tok"
+    ):
+        quiet_trainer().test(task, datamodule=described(), verbose=False)
 
 
 def test_a_test_scores_each_condition_under_its_name(described, fitted, quiet_trainer):

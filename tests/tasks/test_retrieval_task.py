@@ -47,6 +47,13 @@ def test_the_contrastive_loss_is_clips_on_plain_rows():
     torch.testing.assert_close(contrastive_loss(queries, captions, 20.0), torch.stack(rows).mean() / 2)
 
 
+def test_the_contrastive_loss_is_in_float32_under_mixed_precision():
+    queries, captions = unit(64, D), unit(64, D)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = contrastive_loss(queries, captions, 100.0)
+    torch.testing.assert_close(mixed, contrastive_loss(queries, captions, 100.0), rtol=0, atol=0)
+
+
 def test_the_residual_query_starts_at_the_image_and_moves():
     task, x = RetrievalTask(retrieve_with="residual", backbone_spec=dict(SPEC)), unit(4, D)
     torch.testing.assert_close(task(x), x)

@@ -170,6 +170,13 @@ def test_another_vocabulary_is_refused(fitted, asked, quiet_trainer, tmp_path):
     quiet_trainer().test(loaded, datamodule=asked(answers=3), verbose=False)  # to test, its own is enough
 
 
+def test_a_task_that_was_never_fitted_has_no_answers(fitted, asked, quiet_trainer, tmp_path):
+    fitted({"aape": "none"})
+    task = VQAClassifierTask(aape="none")
+    with pytest.raises(CheckpointError, match=r"VQAClassifierTask\.load_from_checkpoint\(PATH\)"):
+        quiet_trainer().test(task, datamodule=asked(), ckpt_path=tmp_path / "run" / "aape.ckpt", verbose=False)
+
+
 def test_examples_have_no_shots(fitted, asked, quiet_trainer):
     task, _ = fitted({"aape": "none"})
     quiet_trainer().test(task, datamodule=asked(), verbose=False)

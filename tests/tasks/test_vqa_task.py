@@ -103,8 +103,9 @@ def test_answers_are_what_the_language_model_writes_behind_examples_and_question
     data = asked(examples=[2], separator="<|endoftext|>", truncate=False)
     trainer = quiet_trainer()
     trainer.test(task, datamodule=data, verbose=False)
+    task.eval()  # dropout is on again after a test
     language, test, pool = task.language, data._parts["test"], data.pool
-    for position in (0, 7, 33):
+    for position in range(0, 40, 3):
         row = []
         for place in data.drawn_examples[position].tolist():
             example = pool.items[place]
