@@ -11,6 +11,7 @@ import pytest
 import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
+from aape_lightning.data.degrade import degrade
 from aape_lightning.data.images import file_size, image_opener
 from aape_lightning.data.transforms import augmentation, seeded
 from aape_lightning.errors import DataError, ImageError
@@ -125,8 +126,27 @@ def test_a_store_says_what_it_was_made_from(store, tiny_backbone):
     description = json.loads((made.folder / "store.json").read_text())
     assert description == made.description
     assert description["backbone"] == tiny_backbone.fingerprint
-    assert description["views"] == {"kind": "augmented", "count": 3, "seed": 2}
+    assert description["views"] == {"kind": "augmented", "count": 3, "seed": 2, "degradation": "none"}
+    assert description["output"] == "embedding"
     assert description["shape"] == [30, 3, 32]
+
+
+def test_tokens_are_stored_at_half_precision(store, tiny_backbone):
+    made = store(output="tokens")
+    made.build(CPU, 0)
+    stored = made.open()
+    assert stored.dtype == torch.float16
+    assert stored.shape == (30, 1, *tiny_backbone.image_token_shape)
+    images = torch.stack([tiny_backbone.transform(made.opener(path)) for path in made.paths])
+    torch.testing.assert_close(stored[:, 0].float(), tiny_backbone.image_tokens(images), atol=1e-2, rtol=1e-2)
+
+
+def test_degraded_images_are_what_is_stored(store, tiny_backbone):
+    made = store(views=Views(degradation="occlusion"))
+    made.build(CPU, 0)
+    worse = [degrade(made.opener(path), "occlusion", path) for path in made.paths]
+    images = torch.stack([tiny_backbone.transform(image) for image in worse])
+    torch.testing.assert_close(made.open()[:, 0], tiny_backbone.encode_image(images), atol=1e-5, rtol=0)
 
 
 def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_clip, own_toy_root):
@@ -137,6 +157,8 @@ def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_c
         store(views=Views("augmented", 1)),
         store(views=Views("augmented", 2)),
         store(views=Views("augmented", 2, seed=1)),
+        store(views=Views(degradation="blur")),
+        store(output="tokens"),
         store(paths=paths[:-1]),
         store(paths=paths[::-1]),
     ]
@@ -221,6 +243,7 @@ from pathlib import Path
 import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
+from aape_lightning.data.degrade import degrade
 from aape_lightning.data.images import file_size, image_opener
 features._ROWS_PER_CHUNK = features._IMAGES_PER_PASS = 4
 root, manifest = Path(sys.argv[1]), load_manifest(sys.argv[1] + "/toy.yaml")
