@@ -8,8 +8,9 @@ from torch import Tensor
 
 from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.features import Views
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.manifests import load_caption_manifest
-from aape_lightning.data.module import ImageDataModule, LoadedImages
+from aape_lightning.data.module import ImageDataModule
 from aape_lightning.data.readers.captions import CaptionedImage, read_caption_split
 from aape_lightning.data.schema import CaptionManifest
 from aape_lightning.data.splits import Part, Parts

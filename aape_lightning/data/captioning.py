@@ -12,7 +12,7 @@ from aape_lightning.batch import LanguageBatch
 from aape_lightning.data.captioned import CaptionedDataModule, TrainingPart
 from aape_lightning.data.conditions import conditions
 from aape_lightning.data.features import Views
-from aape_lightning.data.module import LoadedImages
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.readers.captions import CaptionedImage
 from aape_lightning.data.splits import Part
 from aape_lightning.data.tested import ConditionedDataModule

@@ -13,10 +13,11 @@ from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import Draw, draw
 from aape_lightning.data.features import Views
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.manifests.guess import guess_manifest
 from aape_lightning.data.manifests.templates import chosen_templates
-from aape_lightning.data.module import ImageDataModule, LoadedImages
+from aape_lightning.data.module import ImageDataModule
 from aape_lightning.data.readers.split import read_split
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import sentence_file

@@ -6,7 +6,6 @@ sentences are an entry of the prompt bank; a batch is made by gathers on the dev
 
 import zlib
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.batch import ImageBatch
 from aape_lightning.data.features import FeatureStore, Output, Views
 from aape_lightning.data.images import image_access, image_opener
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
 from aape_lightning.data.places import data_root
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
@@ -32,7 +32,7 @@ from aape_lightning.files import default_workers
 from aape_lightning.modules import Aggregator
 from aape_lightning.prompts import PromptBank
 
-__all__ = ["ImageDataModule", "LoadedImages"]
+__all__ = ["ImageDataModule"]
 
 _LEAST = (
     ("views", 0, "the centre crop"),
@@ -41,39 +41,6 @@ _LEAST = (
 )
 _EVAL_BATCH = 512
 _SUMMARY_CHUNK = 1024
-
-
-@dataclass(kw_only=True)
-class LoadedImages:
-    """One part of the data, on the device.
-
-    Attributes:
-        items: What its positions stand for, in order.
-        paths: Its images: one a position, or each once where `rows` says which position has which.
-        views: Which views of the images are used.
-        keys: Each image's entry in the prompt bank; None where it has none, or none is needed.
-        rows: Each position's image; None where position and image are one.
-        features: Stored embeddings by image and view; None where images go through the tower.
-        tokens: Stored image tokens by image and view, memory-mapped; None where they are not needed or not stored.
-        summaries: The trained aggregator's summaries, as `features`; stage two of the staged schedule only.
-    """
-
-    items: list[Any]
-    paths: list[str]
-    views: Views
-    keys: Int[Tensor, " m"] | None = None
-    rows: Int[Tensor, " n"] | None = None
-    features: Float[Tensor, "m v d"] | None = None
-    tokens: Float[Tensor, "m v t w"] | None = None
-    summaries: Float[Tensor, "m v d"] | None = None
-
-    def rows_of(self, index: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
-        """The images of some positions."""
-        return index if self.rows is None else self.rows[index]
-
-    def path(self, position: int) -> str:
-        """The path of a position's image."""
-        return self.paths[position if self.rows is None else int(self.rows[position])]
 
 
 class ImageDataModule(LightningDataModule, ABC):

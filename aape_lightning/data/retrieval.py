@@ -8,7 +8,7 @@ import torch
 
 from aape_lightning.batch import RetrievalBatch
 from aape_lightning.data.captioned import CaptionedDataModule, TrainingPart
-from aape_lightning.data.module import LoadedImages
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.splits import Part
 from aape_lightning.prompts import PromptBank
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from aape_lightning.data.conditions import Condition
-from aape_lightning.data.module import ImageDataModule, LoadedImages
+from aape_lightning.data.loaded import LoadedImages
+from aape_lightning.data.module import ImageDataModule
 from aape_lightning.data.splits import Part
 
 __all__ = ["ConditionedDataModule"]

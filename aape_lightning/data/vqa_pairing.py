@@ -9,7 +9,7 @@ from torch import Tensor
 
 from aape_lightning.batch import ImageBatch, LanguageBatch, QuestionBatch
 from aape_lightning.data.images import image_opener
-from aape_lightning.data.module import LoadedImages
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.splits import Part
 from aape_lightning.data.text_sources import said_behind
 from aape_lightning.data.vqa_parts import LoadedQuestions, QuestionParts

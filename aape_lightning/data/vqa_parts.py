@@ -9,8 +9,9 @@ from torch import Tensor
 
 from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.features import Views
+from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.manifests import load_caption_manifest, load_question_manifest
-from aape_lightning.data.module import ImageDataModule, LoadedImages
+from aape_lightning.data.module import ImageDataModule
 from aape_lightning.data.places import data_root
 from aape_lightning.data.readers.captions import CaptionedImage, read_caption_split
 from aape_lightning.data.readers.questions import Question, read_question_split

@@ -92,7 +92,7 @@ class PrefixTask(AAPETask):
                 "train_generator is off and no generator is named: h would stay as it was drawn. Name a run that "
                 "trained one with --model.generator_from RUN/aape.ckpt."
             )
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         width = data.image_token_width if getattr(data, "with_tokens", False) else None
         recorded = self.hparams["image_token_width"]
         if recorded is None:
