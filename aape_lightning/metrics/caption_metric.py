@@ -25,7 +25,7 @@ class CaptionScores(Metric):
         >>> metric = CaptionScores({0: ["a dog"], 1: ["a cat"]}, tokenizer="simple")
         >>> metric.update(torch.tensor([0, 1]), ["a dog", "one cat"])
         >>> sorted(metric.compute())[0]
-        'bleu_1[simple]'
+        'bleu_1(simple)'
     """
 
     def __init__(

@@ -15,7 +15,7 @@ ImageId = int | str
 
 @dataclass(frozen=True, slots=True)
 class ScoredCaptions:
-    """Scores by name; a name says which tokeniser was used, such as `cider_d[ptb]`.
+    """Scores by name; a name says which tokeniser was used, such as `cider_d(ptb)`.
 
     Attributes:
         corpus: Of all images.
@@ -65,7 +65,7 @@ def score_captions(
 
     Example:
         >>> scores = caption_scores({1: "A dog.", 2: "a cat"}, {1: ["a dog"], 2: ["One cat!"]}, tokenizer="simple")
-        >>> round(scores["bleu_1[simple]"], 2)
+        >>> round(scores["bleu_1(simple)"], 2)
         0.75
     """
     check_tokenizer(tokenizer)
@@ -74,7 +74,7 @@ def score_captions(
     corpus, images = _coco_scores(made, given)
     if meteor:
         corpus["meteor"], images["meteor"] = meteor_scores([text for (text,) in made.values()], list(given.values()))
-    named = {name: f"{name}[{tokenizer}]" for name in corpus}
+    named = {name: f"{name}({tokenizer})" for name in corpus}
     by_image = {
         image: {named[name]: scores[row] if text else 0.0 for name, scores in images.items()}
         for row, (image, (text,)) in enumerate(made.items())

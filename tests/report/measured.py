@@ -5,8 +5,8 @@ from synthetic import result
 
 DEGRADATIONS = ("none", "blur", "occlusion")
 CAPTION_SCORES = {
-    "cider_d[ptb]": 0.75, "bleu_1[ptb]": 0.6, "bleu_2[ptb]": 0.42, "bleu_3[ptb]": 0.29, "bleu_4[ptb]": 0.19,
-    "rouge_l[ptb]": 0.46, "clip_score": 0.71, "ref_clip_score": 0.78,
+    "cider_d(ptb)": 0.75, "bleu_1(ptb)": 0.6, "bleu_2(ptb)": 0.42, "bleu_3(ptb)": 0.29, "bleu_4(ptb)": 0.19,
+    "rouge_l(ptb)": 0.46, "clip_score": 0.71, "ref_clip_score": 0.78,
 }  # fmt: skip
 IMAGES = [f"flat/scenes/test/{k:06d}.png" for k in range(6)]
 

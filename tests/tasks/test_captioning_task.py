@@ -162,7 +162,7 @@ def test_a_test_scores_each_condition_under_its_name(described, fitted, quiet_tr
     data = described(degradations=["none", "blur"])
     logged = quiet_trainer().test(task, datamodule=data, verbose=False)[0]
     for prefix in ("test/", "test/blur/"):
-        assert {f"{prefix}cider_d[simple]", f"{prefix}bleu_4[simple]", f"{prefix}clip_score"} <= set(logged)
+        assert {f"{prefix}cider_d(simple)", f"{prefix}bleu_4(simple)", f"{prefix}clip_score"} <= set(logged)
     assert all("dataloader" not in name for name in logged)
     plain = quiet_trainer().test(task, datamodule=described(), verbose=False)[0]
     assert plain == {name: value for name, value in logged.items() if "blur" not in name}

@@ -1,6 +1,6 @@
 """What a metric's name says: what it measures, of what, under which condition, and on which scale it is shown.
 
-Names are paths: `image_to_text/recall@1`, `blur/cider_d[ptb]`, `2-shot/occlusion/answer_type/number/accuracy`.
+Names are paths: `image_to_text/recall@1`, `blur/cider_d(ptb)`, `2-shot/occlusion/answer_type/number/accuracy`.
 """
 
 import re
@@ -84,10 +84,10 @@ def label(metric: str) -> str:
     """A metric as tables head it.
 
     Example:
-        >>> label("recall@5"), label("cider_d[ptb]"), label("bleu_4[ptb]"), label("exact_match")
-        ('R@5', 'CIDEr-D [ptb]', 'BLEU-4 [ptb]', 'Exact match')
+        >>> label("recall@5"), label("cider_d(ptb)"), label("bleu_4(ptb)"), label("exact_match")
+        ('R@5', 'CIDEr-D (ptb)', 'BLEU-4 (ptb)', 'Exact match')
     """
-    plain, bracket, tokenizer = metric.partition("[")
+    plain, bracket, tokenizer = metric.partition("(")
     suffix = f" {bracket}{tokenizer}"
     if plain.startswith("recall@"):
         return f"R@{plain.removeprefix('recall@')}"
@@ -140,7 +140,7 @@ def scale(metric: str) -> Scale:
     """How a metric is shown: fractions in percent, caption scores times 100 as in papers, all else as it is.
 
     Example:
-        >>> scale("recall@1").number(0.5), scale("cider_d[ptb]").number(0.7507), scale("median_rank").number(3)
+        >>> scale("recall@1").number(0.5), scale("cider_d(ptb)").number(0.7507), scale("median_rank").number(3)
         ('50.00', '75.07', '3.00')
     """
     if any(word in metric for word in _FRACTIONS):

@@ -42,7 +42,7 @@ def units(names: Iterable[str]) -> str:
     Example:
         >>> units(["image_to_text/recall@1", "image_to_text/median_rank"])
         'Recalls are in percent; all else is as it is.'
-        >>> units(["cider_d[ptb]", "blur/cider_d[ptb]", "clip_score"])
+        >>> units(["cider_d(ptb)", "blur/cider_d(ptb)", "clip_score"])
         'CIDEr-D and CLIPScores are times 100, as papers show them.'
     """
     metrics = {metric_name(name).metric for name in names}
