@@ -21,6 +21,7 @@ WHOLE = LEAST | {
     "diagnostics": {"cosine/aape": 0.1234567890123456789},
     "curves": {"train/loss": [3.0, 2.0, 1e-300]},
     "seconds": {"fit": 1.5},
+    "overrides": ["--model.lr", "1e-3"],
     "config": {"model": {"class_path": "A", "init_args": {"lr": 1e-3, "names": ["ä", None, True]}}},
     "versions": {"torch": "2.13.0"},
     "created": "2026-01-01T00:00:00+00:00",

@@ -25,15 +25,15 @@ def zero_shot(tiny_clip):
 
 
 @pytest.fixture
-def encoded(tiny_backbone, monkeypatch):
+def encoded(zero_shot, monkeypatch):
     """The number of images in each call of the image tower."""
-    counts, encode = [], tiny_backbone.encode_image
+    counts, encode = [], zero_shot.backbone.encode_image
 
     def counting(images):
         counts.append(len(images))
         return encode(images)
 
-    monkeypatch.setattr(tiny_backbone, "encode_image", counting)
+    monkeypatch.setattr(zero_shot.backbone, "encode_image", counting)
     return counts
 
 
