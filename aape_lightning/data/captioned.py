@@ -3,8 +3,6 @@
 from typing import Any, Literal
 
 import torch
-from jaxtyping import Int
-from torch import Tensor
 
 from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.features import Views
@@ -98,11 +96,6 @@ class CaptionedDataModule(ImageDataModule):
         """The captions of some images, one entry an image, on the device; a caption beyond the context is cut."""
         captions = {item.path: item.captions for item in items}
         return open_or_build_bank(self.backbone, captions, self.cache_dir / "banks", self.device).to(self.device)
-
-    def drawn_captions(self) -> Int[Tensor, " m"]:
-        """A row of the bank for each training image: the caption that this epoch uses of it."""
-        assert self.bank is not None
-        return self.bank.offsets[:-1] + self.drawn("captions", self.bank.offsets.diff())
 
     def contents(self) -> str:
         """Hash of manifest, images and captions: what a result depends on beside configuration and backbone.

@@ -250,6 +250,11 @@ class ImageDataModule(LightningDataModule, ABC):
             self._draws[what] = epoch, (chance * counts.cpu()).long().to(self.device)
         return self._draws[what][1]
 
+    def drawn_captions(self) -> Int[Tensor, " m"]:
+        """A row of the bank for each of its entries: the caption that this epoch uses of an image."""
+        assert self.bank is not None
+        return self.bank.offsets[:-1] + self.drawn("captions", self.bank.offsets.diff())
+
     @torch.no_grad()
     def summarize(self, aggregator: Aggregator) -> None:
         """Compute the summaries of every stored training view once; later training batches carry them.

@@ -76,7 +76,6 @@ class RetrievalDataModule(CaptionedDataModule):
         """
         items = self.test_items()
         captions = self.caption_bank(items).to(torch.device("cpu"))  # where Lightning hands predictions over
-        owner = torch.repeat_interleave(torch.arange(len(items)), captions.offsets.diff())
         index = torch.cat([batch["index"] for batch in predictions])
         found = [(batch["query"] @ captions.embeddings.T).max(dim=-1) for batch in predictions]
         score, row = (torch.cat(values) for values in zip(*found, strict=True))
@@ -85,6 +84,6 @@ class RetrievalDataModule(CaptionedDataModule):
                 "path": [items[i].path for i in index.tolist()],
                 "caption": [captions.texts[k] for k in row.tolist()],
                 "cosine": score.numpy(),
-                "correct": (owner[row] == index).numpy(),
+                "correct": (captions.owner[row] == index).numpy(),
             }
         )

@@ -61,8 +61,7 @@ class QuestionPairing(QuestionParts):
         prompt, positions = self.hparams["prompt"], batch["index"].tolist()
         if part == "train":
             assert self.bank is not None
-            drawn = self.bank.offsets[:-1] + self.drawn("captions", self.bank.offsets.diff())
-            captions = [self.bank.texts[row] for row in drawn[batch["index"]].tolist()]
+            captions = [self.bank.texts[row] for row in self.drawn_captions()[batch["index"]].tolist()]
         else:
             captions = [loaded.items[position].captions[0] for position in positions]
         batch["prompt"] = [prompt] * len(positions)

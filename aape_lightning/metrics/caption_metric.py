@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from jaxtyping import Int
 from torch import Tensor
 from torchmetrics import Metric
 
 from aape_lightning.metrics.captions import caption_scores
 from aape_lightning.metrics.tokenisers import Tokenizer
+from aape_lightning.metrics.written import WrittenTexts
 
 __all__ = ["CaptionScores"]
 
@@ -35,7 +35,7 @@ class CaptionScores(Metric):
         self.references = references
         self.tokenizer = tokenizer
         self.meteor = meteor
-        self._captions: dict[int, str] = {}
+        self._captions = WrittenTexts()
 
     def update(self, index: Int[Tensor, " b"], captions: Sequence[str]) -> None:
         """Add one batch; of an image that comes twice the later caption counts.
@@ -44,7 +44,7 @@ class CaptionScores(Metric):
             index: Position of each image.
             captions: A caption for each image.
         """
-        self._captions |= zip(index.tolist(), captions, strict=True)
+        self._captions.update(index, captions)
 
     def forward(self, index: Int[Tensor, " b"], captions: Sequence[str]) -> None:
         """Add one batch, like `update`: a batch has no scores, because CIDEr-D weighs words by the whole corpus."""
@@ -56,18 +56,11 @@ class CaptionScores(Metric):
         Raises:
             MetricError: If there is no caption, or an image has no reference.
         """
-        captions = self._gathered()
+        captions = self._captions.compute()
         references = {position: self.references.get(position, ()) for position in captions}
         return caption_scores(captions, references, tokenizer=self.tokenizer, meteor=self.meteor)
-
-    def _gathered(self) -> dict[int, str]:
-        gathered = [self._captions]
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            gathered = [{} for _ in range(torch.distributed.get_world_size())]
-            torch.distributed.all_gather_object(gathered, self._captions)
-        return dict(sorted((position, text) for captions in gathered for position, text in captions.items()))
 
     def reset(self) -> None:
         """Forget all captions."""
         super().reset()
-        self._captions = {}
+        self._captions = WrittenTexts()

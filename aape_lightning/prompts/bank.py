@@ -74,6 +74,12 @@ class PromptBank:
         mask = position < counts[:, None]
         return self.offsets[:-1, None] + position * mask, mask
 
+    @property
+    def owner(self) -> Int[Tensor, " m"]:
+        """The position in `keys` that each sentence belongs to."""
+        places = torch.arange(len(self.keys), device=self.offsets.device)
+        return torch.repeat_interleave(places, self.offsets.diff())
+
     def gather(self, keys: Int[Tensor, " b"]) -> tuple[Float[Tensor, "b n d"], Bool[Tensor, "b n"]]:
         """The sentences of each key, padded to the longest key of the bank, and the mask of what is a sentence."""
         rows, mask = self._table

@@ -1,6 +1,5 @@
 """AAPE for captioning (paper section 3.3, LiMBeR): a frozen language model describes what its soft prefix shows."""
 
-from collections.abc import Sequence
 from typing import Any, TypedDict
 
 import torch
@@ -10,9 +9,9 @@ from torch import Tensor
 from aape_lightning.batch import LanguageBatch
 from aape_lightning.errors import BatchError
 from aape_lightning.metrics import caption_scores, check_tokenizer, clip_scores
+from aape_lightning.metrics.written import WrittenTexts
 from aape_lightning.tasks.examples import spread
 from aape_lightning.tasks.prefixed import PrefixTask
-from aape_lightning.tasks.written import WrittenTexts
 
 __all__ = ["CaptioningTask", "Captions"]
 
@@ -71,25 +70,19 @@ class CaptioningTask(PrefixTask):
         """Score, over all processes, and log."""
         data = self._data()
         self._captions = [written.compute() for written in self._written]
+        images = data.clean_embeddings()
         for condition, captions in zip(data.conditions, self._captions, strict=True):
-            for name, value in self._scores(captions).items():
+            for name, value in self._scores(captions, images).items():
                 self.log(f"test/{condition.prefix}{name}", value, add_dataloader_idx=False)
 
-    def _scores(self, captions: dict[int, str]) -> dict[str, float]:
+    @torch.no_grad()
+    def _scores(self, captions: dict[int, str], images: Float[Tensor, "n d"]) -> dict[str, float]:
+        """Scores against the images' captions, and under the backbone against the images themselves."""
         data = self._data()
-        items = data.test_items()
+        items, texts, described = data.test_items(), list(captions.values()), images[list(captions)]
         references = {position: items[position].captions for position in captions}
         scores = caption_scores(captions, references, tokenizer=data.tokenizer)
-        return scores | self._clip_scores(list(captions.values()), list(captions), list(references.values()))
-
-    @torch.no_grad()
-    def _clip_scores(
-        self, captions: Sequence[str], positions: Sequence[int], references: Sequence[Sequence[str]]
-    ) -> dict[str, float]:
-        """CLIPScore and RefCLIPScore."""
-        data = self._data()
-        images: Float[Tensor, "n d"] = data.clean_embeddings()
-        return clip_scores(data.backbone, images[torch.tensor(positions)], captions, references, device=self.device)
+        return scores | clip_scores(data.backbone, described, texts, list(references.values()), device=self.device)
 
     def predict_step(self, batch: LanguageBatch, batch_idx: int) -> Captions:
         """A caption for each image of one batch."""

@@ -2,7 +2,6 @@
 
 from typing import Any, TypedDict, cast
 
-import torch
 from jaxtyping import Float, Int
 from lightning.pytorch import LightningModule
 from torch import Tensor
@@ -94,8 +93,7 @@ class RetrievalEvaluation(LightningModule):
     def _scores(self) -> dict[str, float]:
         index, queries = self._queries.compute()
         captions = self._captions(index)
-        owner = torch.repeat_interleave(torch.arange(len(index), device=queries.device), captions.offsets.diff())
-        return retrieval_scores(queries, captions.embeddings, owner)
+        return retrieval_scores(queries, captions.embeddings, captions.owner)
 
     def _captions(self, index: Int[Tensor, " n"]) -> PromptBank:
         """The captions of the images that were seen: of all, but for a run that was cut short by `limit_test_batches`.
@@ -126,7 +124,7 @@ class RetrievalEvaluation(LightningModule):
     def _shown(self) -> list[dict[str, Any]]:
         index, queries = self._queries.compute()
         captions = self._captions(index)
-        owner = torch.repeat_interleave(torch.arange(len(index), device=queries.device), captions.offsets.diff())
+        owner = captions.owner
         images = [_captions_of(k, queries, captions, owner) for k in spread(len(index), _SHOWN_IMAGES)]
         texts = [_images_of(k, queries, captions, owner) for k in spread(len(captions.texts), _SHOWN_TEXTS)]
         return [*images, *texts]

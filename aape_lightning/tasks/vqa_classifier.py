@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from aape_lightning.backbones import BackboneSpec
 from aape_lightning.batch import PromptBatch, QuestionBatch, require
 from aape_lightning.errors import CheckpointError, RecipeError, listed
+from aape_lightning.metrics.written import WrittenTexts
 from aape_lightning.modules import AnswerHead, Generator, answer_loss, build_aggregator, distillation_loss
 from aape_lightning.tasks.base import AAPETask
 from aape_lightning.tasks.vqa_evaluation import AnswerEvaluation, answer_scores
-from aape_lightning.tasks.written import WrittenTexts
 
 __all__ = ["VQAClassifierTask"]
 

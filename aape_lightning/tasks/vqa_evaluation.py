@@ -11,8 +11,8 @@ from torch import Tensor
 from aape_lightning.data.readers.questions import Question
 from aape_lightning.errors import BatchError, RecipeError
 from aape_lightning.metrics import question_groups, vqa_scores
+from aape_lightning.metrics.written import WrittenTexts
 from aape_lightning.tasks.examples import spread
-from aape_lightning.tasks.written import WrittenTexts
 
 __all__ = ["AnswerEvaluation", "Answers", "answer_scores"]
 

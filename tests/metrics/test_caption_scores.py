@@ -173,7 +173,7 @@ def test_the_metric_collects_by_position_and_forgets():
     assert metric.compute() == caption_scores(CANDIDATES, REFERENCES, tokenizer="simple")
     metric.reset()
     metric.update(torch.tensor([2]), ["a cat"])
-    assert set(metric._gathered()) == {2}
+    assert set(metric._captions.compute()) == {2}
     metric.update(torch.tensor([8]), ["a cat"])
     with pytest.raises(MetricError, match="1 of 2 images have no reference: '8'"):
         metric.compute()
