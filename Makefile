@@ -18,7 +18,7 @@ METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests format bench fit eval protocol cache report shapes-tiny shapes-lm clean
+.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests test-faults format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -66,6 +66,9 @@ type: $(READY) ## mypy --strict
 
 tests: $(READY) ## pytest
 	$(BIN)/pytest $(ARGS)
+
+test-faults: $(READY) ## kill protocols at random moments and start them again (many minutes, not part of `make test`)
+	$(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)
 
 format: $(READY) ## format the code and sort its imports
 	$(BIN)/ruff format .

@@ -11,6 +11,7 @@ from aape_lightning.errors import AAPEError
 __all__ = ["main"]
 
 _RECIPE_KEYS = ("--data.", "--model.", "--trainer.", "--seed_everything")
+_PASS_KEYS_ON = ("protocol", "cache")
 _TRAINER_COMMANDS = {
     "fit": "train a task: aape fit --config caltech101 --data.root $DATA",
     "validate": "evaluate on the validation images",
@@ -30,13 +31,13 @@ def main(args: Sequence[str] | None = None) -> int:
     # took 20 times as long; without any spinning they take twice as long on an idle machine. This much costs neither.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
-        args = _keys_last(args)
         if args and args[0] in _TRAINER_COMMANDS:
             from aape_lightning.cli import main as trainer_main
 
             trainer_main(args)
         else:
-            options = _parser().parse_args(args)
+            own, keys = _without_keys(args)
+            options = _parser().parse_args(own, argparse.Namespace(overrides=keys))
             options.run(options)
     except AAPEError as error:
         print(f"aape: error: {error}", file=sys.stderr)
@@ -53,10 +54,17 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _keys_last(args: list[str]) -> list[str]:
-    """The arguments with keys of a recipe behind a `--` at the end, for the commands that pass such keys on."""
-    if not args or args[0] not in ("protocol", "cache") or "--" in args:
-        return args
+def _without_keys(args: list[str]) -> tuple[list[str], list[str]]:
+    """A command's own arguments, and the keys of a recipe among them, for the commands that pass such keys on.
+
+    The keys may stand anywhere, or all of them behind a `--`. argparse would take what follows a command's own
+    positional argument for the beginning of such a list.
+    """
+    if not args or args[0] not in _PASS_KEYS_ON:
+        return args, []
+    if "--" in args:
+        place = args.index("--")
+        return args[:place], args[place + 1 :]
     own: list[str] = []
     keys: list[str] = []
     taker = own
@@ -64,7 +72,7 @@ def _keys_last(args: list[str]) -> list[str]:
         if arg.startswith("--"):
             taker = keys if arg.startswith(_RECIPE_KEYS) else own
         taker.append(arg)
-    return [*own, "--", *keys] if keys else own
+    return own, keys
 
 
 def _parser() -> argparse.ArgumentParser:

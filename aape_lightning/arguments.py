@@ -35,7 +35,8 @@ def recipe_arguments(
     """The command line of a recipe with overrides, and a method laid over both.
 
     What makes a method that method is never overridden, and a method of another class drops the keys that it has no
-    use for: `--model.lr` reaches every AAPE row of a table and leaves zero-shot CLIP alone.
+    use for: `--model.lr` reaches every AAPE row of a table and leaves zero-shot CLIP alone. How long and where to train
+    is not part of that: overrides of `trainer` have the last word over every method.
 
     Args:
         recipe: Path or short name of a recipe.
@@ -47,5 +48,15 @@ def recipe_arguments(
     arguments = ["--config", recipe]
     arguments += [] if backbone is None else ["--data.backbone", backbone]
     arguments += [] if data_root is None else ["--data.root", data_root]
-    arguments += [word for word in overrides if word != "--"]
-    return arguments + ([] if method is None else ["--config", method])
+    words = [word for word in overrides if word != "--"]
+    return arguments + words + ([] if method is None else ["--config", method, *_of_trainer(words)])
+
+
+def _of_trainer(words: Sequence[str]) -> list[str]:
+    """The overrides of the Trainer's keys, each with the values behind it."""
+    kept: list[str] = []
+    keeps = False
+    for word in words:
+        keeps = word.startswith("--trainer.") if word.startswith("--") else keeps
+        kept += [word] if keeps else []
+    return kept

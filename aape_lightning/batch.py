@@ -39,14 +39,14 @@ class PromptBatch(TypedDict):
 
     Attributes:
         index: Position of each image in its part of the data.
-        image_embedding: The image tower's embeddings.
+        image_embedding: The image tower's embeddings; absent where the task encodes `image` itself.
         prompts: Sentence embeddings of the image's class, padded; in training only.
         prompt_mask: True where `prompts` holds a sentence; in training only.
         summary: The trained aggregator's summaries; in the second stage of the staged schedule only.
     """
 
     index: Int[Tensor, " b"]
-    image_embedding: Float[Tensor, "b d"]
+    image_embedding: NotRequired[Float[Tensor, "b d"]]
     prompts: NotRequired[Float[Tensor, "b n d"]]
     prompt_mask: NotRequired[Bool[Tensor, "b n"]]
     summary: NotRequired[Float[Tensor, "b d"]]
@@ -58,10 +58,13 @@ class ClassificationBatch(PromptBatch):
     Attributes:
         label: Position of each image's class in `class_embeddings`.
         class_embeddings: The text tower's embeddings of the classes.
+        image: Transformed images, for a task that trains through the image tower; where the DataModule's `inputs` is
+            `image`, and then in the place of `image_embedding`.
     """
 
     label: Int[Tensor, " b"]
     class_embeddings: Float[Tensor, "c d"]
+    image: NotRequired[Float[Tensor, "b 3 h w"]]
 
 
 class RetrievalBatch(PromptBatch):

@@ -26,13 +26,14 @@ from aape_lightning.arguments import expand_recipes
 from aape_lightning.callbacks import PredictionWriter, RunFiles
 from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
 from aape_lightning.messages import quiet_known_messages
-from aape_lightning.protocols.provenance import config_hash, now, versions
+from aape_lightning.protocols.provenance import config_hash, device_name, now, versions
 from aape_lightning.protocols.results import Result
 from aape_lightning.resources import recipe_names
 
 __all__ = ["AAPECLI", "build", "main"]
 
-_RECORDED = ("backbone_spec", "image_token_width", "language_fingerprint", "answers")  # by the first fit, not by users
+# By the first fit, not by users.
+_RECORDED = ("backbone_spec", "sizes", "class_names", "image_token_width", "language_fingerprint", "answers")
 _NO_EXIT = {"exit_on_error": False}  # errors come back as exceptions, for `main` to show without a screen of usage
 
 
@@ -59,6 +60,12 @@ class AAPECLI(LightningCLI):
         parser.add_argument(
             "--run", type=str | None, default=None, help="Folder of this run (default: runs/RECIPE/TIME)."
         )
+        parser.add_argument(
+            "--epoch_share_by_shots",
+            type=dict[int, float] | None,
+            default=None,
+            help="Share of trainer.max_epochs to train for with so few shots, as CoOp does: {1: 0.25, 2: 0.5, 4: 0.5}.",
+        )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401
         """Parse, and look at a checkpoint before anything is built.
@@ -72,9 +79,21 @@ class AAPECLI(LightningCLI):
             _check_checkpoint(Path(path), resumes=subcommand == "fit")
 
     def before_instantiate_classes(self) -> None:
-        """Take the run folder out of the configuration, which is saved there and may be run again elsewhere."""
+        """Take the run folder out of the configuration, which is saved there and may be run again elsewhere.
+
+        The epochs are settled too, so that the saved configuration says how many there were.
+        """
         self.chosen_folder: str | None = self._subconfig.run
         self._subconfig.run = None
+        self._settle_epochs()
+
+    def _settle_epochs(self) -> None:
+        config = self._subconfig
+        shares, epochs = config.get("epoch_share_by_shots"), config.trainer.max_epochs
+        if shares and epochs:
+            shots = config.data.init_args.get("shots") if "init_args" in config.data else None
+            config.trainer.max_epochs = max(1, round(epochs * shares.get(shots, 1.0)))
+            config.epoch_share_by_shots = None
 
     @property
     def _subconfig(self) -> Namespace:
@@ -138,8 +157,9 @@ class AAPECLI(LightningCLI):
         if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
             folder = Path(self.trainer.default_root_dir)
             print(f"Run folder: {folder}")
-            if (folder / "aape.ckpt").is_file():
-                print(f"Test it: aape test --config {folder}/config.yaml --ckpt_path {folder}/aape.ckpt")
+            left = next((name for name in ("aape.ckpt", "last.ckpt") if (folder / name).is_file()), None)
+            if left is not None and getattr(self.model, "test_step", None) is not None:
+                print(f"Test it: aape test --config {folder}/config.yaml --ckpt_path {folder}/{left}")
 
     def after_predict(self) -> None:
         """Say where the predictions are."""
@@ -160,8 +180,22 @@ class AAPECLI(LightningCLI):
         plain: dict[str, Any] = yaml.safe_load(parser.dump(config, skip_link_targets=False, skip_none=False))
         return plain
 
-    def result(self, protocol: str, method: str = "", **measured: Any) -> Result:  # noqa: ANN401
-        """A `Result` of this run, with its provenance; `measured` is what was measured, by `Result`'s names."""
+    def result(
+        self,
+        protocol: str,
+        method: str = "",
+        *,
+        more_contents: Sequence[str] = (),
+        **measured: Any,  # noqa: ANN401 - fields of `Result`
+    ) -> Result:
+        """A `Result` of this run, with its provenance.
+
+        Args:
+            protocol: The protocol's name.
+            method: The method's; the task's class where there is none.
+            more_contents: Hashes of what else than its data the result depends on.
+            measured: What was measured, by `Result`'s names.
+        """
         config, data = self.resolved(), self.datamodule
         spec = dict(data.backbone.spec)
         return Result(
@@ -172,8 +206,8 @@ class AAPECLI(LightningCLI):
             seed=data.hparams["seed"],
             backbone=spec,
             config=config,
-            config_hash=config_hash(config, spec["fingerprint"], data.contents()),
-            versions=versions(),
+            config_hash=config_hash(config, spec["fingerprint"], data.contents(), *more_contents),
+            versions=versions() | {"device": device_name(self.trainer.strategy.root_device)},
             created=now(),
             **measured,
         )

@@ -14,6 +14,8 @@ __all__ = [
     "recipe_path",
     "template_set_names",
     "template_set_path",
+    "written_names",
+    "written_path",
 ]
 
 _PACKAGE = Path(__file__).parent
@@ -29,9 +31,17 @@ def _by_stem(folder: Path) -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.rglob("*.yaml"))}
 
 
+_WRITTEN = ("paper", "studies")  # whole protocols, which `aape protocol run` takes
+
+
 def _runs() -> dict[str, Path]:
-    methods = _folder("recipes") / "methods"
-    return {name: path for name, path in _by_stem(_folder("recipes")).items() if methods not in path.parents}
+    others = [_folder("recipes") / name for name in ("methods", *_WRITTEN)]
+    found = _by_stem(_folder("recipes"))
+    return {name: path for name, path in found.items() if not any(other in path.parents for other in others)}
+
+
+def _written() -> dict[str, Path]:
+    return {name: path for folder in _WRITTEN for name, path in _by_stem(_folder("recipes") / folder).items()}
 
 
 def _find(kind: str, name: str, known: dict[str, Path], error: type[AAPEError]) -> Path:
@@ -71,6 +81,20 @@ def method_path(name: str) -> Path:
         RecipeError: If it is neither.
     """
     return _find("method", name, _by_stem(_folder("recipes") / "methods"), RecipeError)
+
+
+def written_names() -> Iterable[str]:
+    """Short names of the shipped files that state a whole protocol: the paper's tables, and our own studies."""
+    return _written()
+
+
+def written_path(name: str) -> Path:
+    """The file of a written protocol, by its path or its short name.
+
+    Raises:
+        RecipeError: If it is neither.
+    """
+    return _find("written protocol", name, _written(), RecipeError)
 
 
 def manifest_names() -> Iterable[str]:

@@ -25,7 +25,14 @@ def test_a_plain_loaders_batch_is_an_error_that_names_its_type(batch):
 
 
 def test_what_a_training_batch_alone_holds_is_optional():
-    assert {"index", "label", "class_embeddings", "image_embedding"} <= ClassificationBatch.__required_keys__
+    assert {"index", "label", "class_embeddings"} <= ClassificationBatch.__required_keys__
     assert {"prompts", "prompt_mask", "summary"} <= ClassificationBatch.__optional_keys__
     assert "image" in ImageBatch.__optional_keys__
+
+
+def test_images_may_take_the_place_of_their_embeddings():
+    assert {"image_embedding", "image"} <= ClassificationBatch.__optional_keys__
+
+
+def test_a_classification_batch_is_a_prompt_batch_with_more():
     assert set(typing.get_type_hints(PromptBatch)) < set(typing.get_type_hints(ClassificationBatch))

@@ -206,9 +206,10 @@ def test_the_recipe_for_ones_own_images_asks_for_them(capsys):
 
 @pytest.mark.parametrize("method", method_names())
 def test_every_method_lies_over_a_recipe(method):
+    stated = yaml.safe_load(method_path(method).read_text())["model"].get("init_args", {})
     cli = build(recipe_arguments("shapes", str(method_path(method)), overrides=["--", "--model.lr", "0.5"]))
-    if not getattr(cli.model, "training_free", False):
-        assert cli.model.hparams["lr"] == 0.5
+    if "lr" in cli.model.hparams:
+        assert cli.model.hparams["lr"] == stated.get("lr", 0.5)
 
 
 def test_a_method_is_what_it_says_whatever_is_overridden():
@@ -270,10 +271,10 @@ def test_running_a_protocol_again_does_only_what_is_missing(toy_recipe, tmp_path
     out = tmp_path / "out"
     assert run_main(protocol(toy_recipe, out), capsys)[0] == 0
     before = results_under(out)
-    (out / "aape" / "seed2" / "result.json").unlink()
+    (out / "toy" / "aape" / "seed2" / "result.json").unlink()
     assert run_main(protocol(toy_recipe, out, seeds=(1, 2, 3)), capsys)[0] == 0
     after = results_under(out)
-    kept = before.keys() - {"aape/seed2/result.json"}
+    kept = before.keys() - {"toy/aape/seed2/result.json"}
     assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
     assert len(after) == 9
 
@@ -281,7 +282,7 @@ def test_running_a_protocol_again_does_only_what_is_missing(toy_recipe, tmp_path
 def test_results_name_their_recipe_and_the_report_its_command(toy_recipe, tmp_path, capsys):
     out = tmp_path / "out"
     assert run_main(protocol(toy_recipe, out, "--report", methods=["aape"], seeds=[1]), capsys)[0] == 0
-    assert Result.read(out / "aape/seed1/result.json").recipe == toy_recipe.stem
+    assert Result.read(out / "toy/aape/seed1/result.json").recipe == toy_recipe.stem
     assert f"--recipe {toy_recipe.stem}" in (out / "report.html").read_text()
 
 
@@ -300,7 +301,7 @@ def test_a_changed_setting_is_run_again(toy_recipe, tmp_path, capsys):
     again = protocol(toy_recipe, out, "--model.lr", "0.01", methods=["aape"], seeds=[1])
     assert run_main(again, capsys)[0] == 0
     assert results_under(out) != before
-    assert Result.read(out / "aape/seed1/result.json").config["model"]["init_args"]["lr"] == 0.01
+    assert Result.read(out / "toy/aape/seed1/result.json").config["model"]["init_args"]["lr"] == 0.01
 
 
 def test_a_failed_job_does_not_stop_the_others(toy_recipe, tmp_path, capsys):
@@ -311,7 +312,7 @@ def test_a_failed_job_does_not_stop_the_others(toy_recipe, tmp_path, capsys):
     assert code == 1
     assert "1 of 2 jobs failed" in error
     assert "no-such-source" in error
-    assert set(results_under(tmp_path / "out")) == {"zero-shot/seed1/result.json"}
+    assert set(results_under(tmp_path / "out")) == {"toy/zero-shot/seed1/result.json"}
 
 
 def test_cache_builds_what_training_reads(toy_recipe, tmp_path, capsys):

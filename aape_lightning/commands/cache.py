@@ -2,6 +2,8 @@
 
 import argparse
 
+from aape_lightning.commands.protocol import FURTHER_KEYS
+
 __all__ = ["add_parser", "run_cache"]
 
 
@@ -10,12 +12,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "cache",
         help="build a recipe's prompt bank and feature stores ahead of training",
-        epilog="Example: aape cache --recipe caltech101 --data-root $DATA",
+        epilog=f"{FURTHER_KEYS} Example: aape cache --recipe caltech101 --data-root $DATA",
     )
     parser.add_argument("--recipe", required=True, help="path or short name of a recipe")
     parser.add_argument("--backbone", help="short for --data.backbone")
     parser.add_argument("--data-root", help="short for --data.root")
-    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="last, further keys as for aape fit")
     parser.set_defaults(run=run_cache)
 
 

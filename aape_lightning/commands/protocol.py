@@ -2,21 +2,45 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
-from aape_lightning.protocols.names import BASE_TO_NEW, TRAIN_TEST
+from aape_lightning.protocols.names import (
+    BASE_TO_NEW,
+    COST,
+    CROSS_DATASET,
+    DOMAIN_GENERALIZATION,
+    FEW_SHOT,
+    SWEEP,
+    TRAIN_TEST,
+    TRANSFERS,
+)
 
-__all__ = ["add_parser", "run_protocol"]
+__all__ = ["FURTHER_KEYS", "add_parser", "run_protocol", "run_written"]
 
+FURTHER_KEYS = "Further keys of the recipe are taken as by aape fit: --data.shots 4 --trainer.max_epochs 50."
 _PURPOSES = {
     BASE_TO_NEW: "train on the first half of the classes, test on each half",
     TRAIN_TEST: "train on the training part, test on the test part: retrieval, captioning, questions, any task",
+    FEW_SHOT: "train with 1, 2, 4, 8 and 16 images a class, test on all classes",
+    DOMAIN_GENERALIZATION: "train on a dataset, test on the same classes in other domains",
+    CROSS_DATASET: "train on a dataset, test on others with other classes",
+    SWEEP: "run a protocol for each value of any key of a recipe",
+    COST: "count and time what each method costs to train and to use",
 }
 _EXAMPLES = {
-    BASE_TO_NEW: "--recipe caltech101 --method zero-shot --method aape --seeds 1 2 3 --out runs/base-to-new "
-    "--backbone ViT-B/16 --data-root $DATA",
+    BASE_TO_NEW: "--recipe caltech101 --recipe dtd --method zero-shot --method coop --method aape --seeds 1 2 3 "
+    "--out runs/base-to-new --data-root $DATA --jobs 2",
     TRAIN_TEST: "--recipe flickr8k_retrieval --method clip-retrieval --method aape-retrieval --seeds 1 2 3 "
     "--out runs/flickr8k --data-root $DATA --report",
+    FEW_SHOT: "--recipe caltech101 --method tip-adapter-f --method aape --out runs/few-shot --data-root $DATA",
+    DOMAIN_GENERALIZATION: "--recipe pacs --method zero-shot --method aape --out runs/pacs --data-root $DATA "
+    "--data.manifest pacs/photo",
+    CROSS_DATASET: "--recipe imagenet --method coop --method aape --out runs/cross --data-root $DATA "
+    "--targets caltech101 dtd eurosat",
+    SWEEP: "--recipe shapes --method aape --vary model.distillation_weight 0 1 3 5 9 --out runs/lambda --report",
+    COST: "--recipe caltech101 --method coop --method cocoop --method aape --seeds 1 --out runs/cost --data-root $DATA",
 }
+_SHOTS = [1, 2, 4, 8, 16]
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,41 +48,120 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     protocol = commands.add_parser("protocol", help="run a protocol: many trainings, one table")
     protocols = protocol.add_subparsers(required=True, metavar="PROTOCOL")
     for name, purpose in _PURPOSES.items():
-        epilog = f"Example: aape protocol {name} {_EXAMPLES[name]}"
+        epilog = f"{FURTHER_KEYS} Example: aape protocol {name} {_EXAMPLES[name]}"
         parser = protocols.add_parser(name, help=purpose, description=_sentence(purpose), epilog=epilog)
-        _add_options(parser)
+        _add_options(parser, name)
         parser.set_defaults(run=run_protocol, protocol=name)
+    _add_written(protocols)
 
 
 def _sentence(purpose: str) -> str:
     return f"{purpose[0].upper()}{purpose[1:]}."
 
 
-def _add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--recipe", required=True, help="path or short name of a recipe")
+def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument(
+        "--recipe", action="append", required=True, dest="recipes", help="path or short name of a recipe; repeatable"
+    )
     parser.add_argument(
         "--method", action="append", required=True, dest="methods", help="path or short name of a method; repeatable"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="seeds of draw and training (1 2 3)")
+    if name == FEW_SHOT:
+        parser.add_argument("--shots", type=int, nargs="+", default=_SHOTS, help="images a class (1 2 4 8 16)")
+    if name == SWEEP:
+        parser.add_argument(
+            "--vary", nargs="+", action="append", required=True, metavar="KEY_OR_VALUE",
+            help="a dotted key and its values, such as model.lr 1e-4 1e-3; repeatable, for every combination",
+        )  # fmt: skip
+        parser.add_argument(
+            "--over", default=BASE_TO_NEW, choices=(BASE_TO_NEW, TRAIN_TEST), help="the protocol to run for each"
+        )
+    if name in TRANSFERS:
+        parser.add_argument("--targets", nargs="+", default=[], help="manifests to test on (the field's own)")
+    _add_running(parser)
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    """How a protocol is run, whatever it is."""
     parser.add_argument("--out", type=Path, required=True, help="folder of the results")
     parser.add_argument("--backbone", help="short for --data.backbone")
     parser.add_argument("--data-root", help="short for --data.root")
+    parser.add_argument("--jobs", type=_count, default=1, metavar="N", help="jobs at a time, or one for each GPU (1)")
+    parser.add_argument("--dry-run", action="store_true", help="print the jobs and what is done of them; run none")
     parser.add_argument("--report", action="store_true", help="write the report too, as aape report OUT does")
-    parser.add_argument("overrides", nargs=argparse.REMAINDER, help="last, further keys as for aape fit")
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of jobs; 1 is the least")
+    return count
+
+
+def _add_written(protocols: Any) -> None:  # noqa: ANN401 - argparse's own private class
+    purpose = "run a protocol as a file states it: protocol, recipes, methods, seeds"
+    parser = protocols.add_parser(
+        "run",
+        help=purpose,
+        description=f"{_sentence(purpose)} The paper's tables and figures, and our own studies, ship as such files.",
+        epilog=f"{FURTHER_KEYS} Example: aape protocol run lambda --data-root $DATA --out runs/lambda --report",
+    )
+    parser.add_argument("file", help="path or short name of the file, under recipes/paper or recipes/studies")
+    parser.add_argument("--recipe", action="append", dest="recipes", help="instead of the file's recipes; repeatable")
+    parser.add_argument("--method", action="append", dest="methods", help="instead of the file's methods; repeatable")
+    parser.add_argument("--seeds", type=int, nargs="+", help="instead of the file's seeds")
+    _add_running(parser)
+    parser.set_defaults(run=run_written)
 
 
 def run_protocol(options: argparse.Namespace) -> None:
     """Run the jobs of a protocol and print its tables."""
-    from aape_lightning import runner
+    from aape_lightning.protocols.written import parse_value
+    from aape_lightning.runner import Request
 
-    runner.run_protocol(
-        options.protocol,
-        options.recipe,
-        options.methods,
-        options.seeds,
-        options.out,
+    vary = {key: [parse_value(value) for value in values] for key, *values in getattr(options, "vary", [])}
+    if hasattr(options, "shots"):
+        vary = {"data.shots": list(dict.fromkeys(options.shots))}
+    chosen = {name: getattr(options, name) for name in ("over", "targets") if hasattr(options, name)}
+    request = Request(
+        protocol=options.protocol,
+        recipes=options.recipes,
+        methods=options.methods,
+        seeds=options.seeds,
+        out=options.out,
+        vary=vary,
         backbone=options.backbone,
         data_root=options.data_root,
         overrides=options.overrides,
-        report=options.report,
+        **chosen,
     )
+    _run(request, options)
+
+
+def run_written(options: argparse.Namespace) -> None:
+    """Run a protocol that is written down in a file."""
+    from aape_lightning.protocols.written import read_written
+    from aape_lightning.runner import Request
+
+    written = read_written(options.file)
+    request = Request(
+        protocol=written.protocol,
+        recipes=options.recipes or written.recipes,
+        methods=options.methods or written.methods,
+        seeds=options.seeds or written.seeds,
+        out=options.out,
+        vary=written.vary,
+        over=written.over,
+        targets=written.targets,
+        backbone=options.backbone,
+        data_root=options.data_root,
+        overrides=[*written.arguments(), *options.overrides],
+    )
+    _run(request, options)
+
+
+def _run(request: Any, options: argparse.Namespace) -> None:  # noqa: ANN401 - its class is imported late
+    from aape_lightning.runner import run_protocol as run
+
+    run(request, processes=options.jobs, dry_run=options.dry_run, report=options.report)

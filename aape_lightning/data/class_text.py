@@ -9,14 +9,13 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from aape_lightning.backbones import Backbone
-from aape_lightning.data.places import is_built_in
+from aape_lightning.data.bank_rows import first_sentences
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import chosen_source, sentences_of
-from aape_lightning.data.shapes import sentence_truth, shapes_sentences
 from aape_lightning.errors import PromptError, listed
 from aape_lightning.prompts import Curation, PromptBank, curate, fill_templates, open_or_build_bank
 
-__all__ = ["ClassText", "curated_sentences", "load_sentences", "sentence_kinds"]
+__all__ = ["ClassText", "curated_sentences", "load_sentences"]
 
 
 class ClassText:
@@ -67,6 +66,7 @@ def load_sentences(
     *,
     templates_for_missing: bool = False,
     truncate: bool = False,
+    per_class: int | None = None,
 ) -> PromptBank:
     """The prompt bank of a dataset's classes: found, matched, curated, embedded; with a line on what was dropped.
 
@@ -78,6 +78,8 @@ def load_sentences(
         prompts: As for `chosen_source`.
         templates_for_missing: As for `sentences_of`.
         truncate: As for `curate`.
+        per_class: Sentences a class at the most, the first that curation leaves; all are embedded, once for every
+            number.
 
     Raises:
         PromptError: If a class is left without a sentence.
@@ -85,13 +87,13 @@ def load_sentences(
     """
     prompts = chosen_source(manifest, root, prompts)
     if prompts.endswith(".safetensors"):
-        return text.open(Path(prompts), class_names)
+        return first_sentences(text.open(Path(prompts), class_names), per_class)
     curation = curated_sentences(
         text.backbone, manifest, root, class_names, prompts,
         templates_for_missing=templates_for_missing, truncate=truncate,
     )  # fmt: skip
     rank_zero_info(f"Prompts {prompts!r}: {curation}.")
-    return text.bank(curation.sentences, class_names)
+    return first_sentences(text.bank(curation.sentences, class_names), per_class)
 
 
 def curated_sentences(
@@ -115,19 +117,3 @@ def curated_sentences(
         token_count=backbone.token_count,
         truncate=truncate,
     )
-
-
-def sentence_kinds(manifest: ClassManifest, bank: PromptBank) -> list[list[str]]:
-    """The kind of each sentence of a bank, by class, where the dataset knows it; empty elsewhere.
-
-    The shapes world knows which of its own sentences are faithful, redundant, irrelevant or wrong.
-    """
-    if not is_built_in(manifest):
-        return []
-    kinds = {
-        (name, text): kind
-        for name, texts in shapes_sentences().items()
-        for text, kind in zip(texts, sentence_truth()[name], strict=True)
-    }
-    found = [[kinds.get((name, text)) for text in bank.sentences(name)] for name in bank.keys]
-    return [[kind for kind in row if kind] for row in found] if all(map(all, found)) else []

@@ -2,30 +2,38 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import pandas as pd
 import torch
+from jaxtyping import Float, Int
+from torch import Tensor
 
-from aape_lightning.batch import ClassificationBatch
-from aape_lightning.data.class_text import ClassText, load_sentences, sentence_kinds
+from aape_lightning.batch import ClassificationBatch, ImageBatch
+from aape_lightning.data.class_text import ClassText, load_sentences
 from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import Draw, draw
 from aape_lightning.data.features import Views
+from aape_lightning.data.kinds import sentence_kinds
 from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.manifests.guess import guess_manifest
 from aape_lightning.data.manifests.templates import chosen_templates
 from aape_lightning.data.module import ImageDataModule
+from aape_lightning.data.noise import inject
+from aape_lightning.data.prediction_table import prediction_table
 from aape_lightning.data.readers.split import read_split
 from aape_lightning.data.schema import ClassManifest
-from aape_lightning.data.sentences import sentence_file
+from aape_lightning.data.sentences import TEMPLATES, sentence_file
 from aape_lightning.data.splits import Item, Part, Split
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
 from aape_lightning.errors import DataError
+from aape_lightning.prompts import PromptBank
 
 __all__ = ["ClassificationDataModule"]
+
+_EVAL_IMAGES = 100  # CoOp's test batch
 
 
 class ClassificationDataModule(ImageDataModule):
@@ -53,12 +61,23 @@ class ClassificationDataModule(ImageDataModule):
         draw_file: A draw to use instead: JSON of `aape data draw`, or a pickle of CoOp's `split_fewshot/`.
         classes: `all`, `base` (the first ceil(n/2) labels) or `new` (the rest).
         truncate: Keep sentences beyond the backbone's context, cut short, instead of dropping them.
+        prompts_per_class: Sentences a class at the most, 1 or more: the first that are left; all where not given.
+        noise: Share of each class's sentences that are sentences of other classes of the class list in use, from 0 to
+            below 1. They are put behind its own, all of which stay (see `inject`), wherever sentences are read: to
+            train on, and where `class_text` is `prompts`.
+        inputs: What batches hold of an image: its `embedding` (`image_embedding`), or the transformed `image` itself,
+            for a task that trains through the image tower. The feature store is not read for such batches, whatever
+            `store` is: workers decode their images.
         store: Read image embeddings from the feature store; otherwise images go through the tower in every step.
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
-            Without the store every epoch draws a fresh view where this is not 0.
+            Where the store is not read every epoch draws a fresh view if this is not 0.
         batch_size: Training images a batch and process.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
+
+    Raises:
+        DataError: If no dataset is named, or a number is out of its range.
+        ManifestError: If the manifest is unknown or malformed.
     """
 
     manifest: ClassManifest
@@ -78,6 +97,9 @@ class ClassificationDataModule(ImageDataModule):
         draw_file: str | None = None,
         classes: ClassSubset = "all",
         truncate: bool = False,
+        prompts_per_class: int | None = None,
+        noise: float = 0.0,
+        inputs: Literal["embedding", "image"] = "embedding",
         store: bool = True,
         views: int = 0,
         batch_size: int = 32,
@@ -91,6 +113,8 @@ class ClassificationDataModule(ImageDataModule):
                 "No dataset is named: --data.manifest NAME (see aape data list), a manifest's path, or --data.images "
                 "DIR, a folder with a folder of images for each class."
             )
+        if inputs not in ("embedding", "image"):
+            raise DataError(f"inputs is {inputs!r}; it must be 'embedding' or 'image' (--data.inputs).")
         dataset = load_manifest(str(manifest)) if images is None else guess_manifest(Path(images))
         self.place(dataset, root if images is None else None)
 
@@ -112,13 +136,13 @@ class ClassificationDataModule(ImageDataModule):
         labels = subset_labels(len(split.class_names), self.hparams["classes"])
         self.class_names = [split.class_names[label] for label in labels]
         drawn = self._draw(split)
-        items = {"train": drawn.train, "val": drawn.val, "test": split.test}
+        parts = {"train": drawn.train, "val": drawn.val, "test": split.test}
+        self._items = {part: relabel(items, labels) for part, items in parts.items()}
         self._set_up_text(with_bank=stage == "fit")
         wanted: dict[str, tuple[Part, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         for part in wanted.get(stage, ("test",)):
-            chosen = relabel(items[part], labels)
-            if chosen or part != "val":  # what has no validation images is trained without them
-                self._parts[part] = self._load(part, chosen)
+            if self._items[part] or part != "val":  # what has no validation images is trained without them
+                self._parts[part] = self.load_images(self._chosen(part))
 
     def _draw(self, split: Split) -> Draw:
         if file := self.hparams["draw_file"]:
@@ -126,40 +150,63 @@ class ClassificationDataModule(ImageDataModule):
         return draw(split, self.hparams["shots"], self.hparams["seed"])
 
     def _set_up_text(self, *, with_bank: bool) -> None:
-        text = ClassText(self.backbone, self.cache_dir / "banks", self.device)
         by_sentences = self.hparams["class_text"] == "prompts"
-        bank = None
-        if with_bank or by_sentences:
-            bank = load_sentences(
-                text,
-                self.manifest,
-                self.root,
-                self.class_names,
-                self.hparams["prompts"],
-                templates_for_missing=self.hparams["templates_for_missing"],
-                truncate=self.hparams["truncate"],
-            )
+        bank = self._read_sentences() if with_bank or by_sentences else None
         if by_sentences and bank is not None:
             self.class_embeddings = bank.means()
         else:
-            templates = chosen_templates(self.manifest, self.hparams["class_text"])
-            self.class_embeddings = text.embed_classes(self.class_names, templates)
+            self.class_embeddings = self.embed_class_names(chosen_templates(self.manifest, self.hparams["class_text"]))
         self.bank = bank if with_bank else None
 
-    def _load(self, part: Part, items: list[Item]) -> LoadedImages:
+    def _read_sentences(self) -> PromptBank:
+        chosen = self.hparams
+        own = load_sentences(
+            self._text,
+            self.manifest,
+            self.root,
+            self.class_names,
+            chosen["prompts"],
+            templates_for_missing=chosen["templates_for_missing"],
+            truncate=chosen["truncate"],
+            per_class=chosen["prompts_per_class"],
+        )
+        self._own_sentences: list[int] = own.offsets.diff().tolist()
+        return inject(own, chosen["noise"], chosen["seed"])
+
+    @property
+    def _text(self) -> ClassText:
+        return ClassText(self.backbone, self.cache_dir / "banks", self.device)
+
+    def _chosen(self, part: Part) -> LoadedImages:
+        """The images of a part, in the views that are used of them; nothing is opened yet."""
+        items = self._items[part]
         if not items:
             raise DataError(
                 f"The part {part!r} of {self.manifest.title} is empty for the {self.hparams['classes']!r} classes. "
                 "Check the split file with: aape data check --manifest MANIFEST --root ROOT"
             )
-        return self.load_images(
-            LoadedImages(
-                items=items,
-                paths=[item.path for item in items],
-                views=self.training_views() if part == "train" else Views(),
-                keys=torch.tensor([item.label for item in items], device=self.device),
-            )
+        return LoadedImages(
+            items=items,
+            paths=[item.path for item in items],
+            views=self.training_views() if part == "train" else Views(),
+            keys=torch.tensor([item.label for item in items], device=self.device),
         )
+
+    # ---- batches -------------------------------------------------------------------------------------------------
+
+    @property
+    def reads_store(self) -> bool:
+        """Whether batches are read from the feature store: never where they hold the images themselves."""
+        return super().reads_store and self.hparams["inputs"] == "embedding"
+
+    def eval_batch_size(self) -> int:
+        """Images an evaluation batch; where they go through the tower of a task, as many as CoOp's at least."""
+        size = super().eval_batch_size()
+        return max(_EVAL_IMAGES, size) if self.hparams["inputs"] == "image" else size
+
+    def _embedded(self, batch: ImageBatch, loaded: LoadedImages) -> dict[str, Tensor]:
+        """The images' embeddings, or the images themselves where `inputs` says so."""
+        return {"image": batch["image"]} if self.hparams["inputs"] == "image" else super()._embedded(batch, loaded)
 
     def pair(self, batch: dict[str, Any], part: Part, loaded: LoadedImages) -> ClassificationBatch:
         """Add labels and class embeddings."""
@@ -168,6 +215,36 @@ class ClassificationDataModule(ImageDataModule):
         return cast(ClassificationBatch, paired)
 
     # ---- what tasks and reports ask for --------------------------------------------------------------------------
+
+    def training_features(self) -> tuple[Float[Tensor, "m v d"], Int[Tensor, " m"]]:
+        """Every training image's embeddings, view by view, and labels; on the device, after `setup` for any stage.
+
+        They are read from the feature store, which is built on first use, whatever batches are made of.
+
+        Raises:
+            DataError: If there is no training image of these classes.
+        """
+        return self._features("train")
+
+    def validation_features(self) -> tuple[Float[Tensor, "m d"], Int[Tensor, " m"]] | None:
+        """Every validation image's embedding and label, as `training_features`; None where there is no such image."""
+        if not self._items["val"]:
+            return None
+        features, labels = self._features("val")
+        return features[:, 0], labels
+
+    def _features(self, part: Part) -> tuple[Float[Tensor, "m v d"], Int[Tensor, " m"]]:
+        chosen = self._chosen(part)
+        assert chosen.keys is not None
+        return self.stored("embedding", chosen).to(self.device), chosen.keys
+
+    def embed_class_names(self, templates: Sequence[str]) -> Float[Tensor, "c d"]:
+        """The classes' names in templates, embedded: the unit-norm mean over the templates; after `setup`.
+
+        Raises:
+            PromptError: If there is no template, or one has no `{}`.
+        """
+        return self._text.embed_classes(self.class_names, templates)
 
     def held_out(self) -> ClassificationBatch | None:
         """The validation images paired with their classes' sentences, in one batch; None without store or bank."""
@@ -185,8 +262,8 @@ class ClassificationDataModule(ImageDataModule):
         }
 
     def sentence_kinds(self) -> list[list[str]]:
-        """The kind of each sentence in the bank, by class, where the dataset knows them; empty elsewhere."""
-        return [] if self.bank is None else sentence_kinds(self.manifest, self.bank)
+        """The kind of each sentence in the bank, by class, as `sentence_kinds` tells it; empty where none is known."""
+        return [] if self.bank is None else sentence_kinds(self.manifest, self.bank, self._own_sentences)
 
     def contents(self) -> str:
         """Hash of manifest, split, sentences and draw: what a result depends on beside configuration and backbone.
@@ -213,18 +290,32 @@ class ClassificationDataModule(ImageDataModule):
         Args:
             predictions: What `predict_step` returned, batch by batch.
         """
-        items, index = self.test_items(), torch.cat([batch["index"] for batch in predictions]).tolist()
-        probability, predicted = torch.cat([batch["probabilities"] for batch in predictions]).cpu().max(dim=-1)
-        return pd.DataFrame(
-            {
-                "path": [items[i].path for i in index],
-                "class": [self.class_names[items[i].label] for i in index],
-                "predicted": [self.class_names[c] for c in predicted],
-                "probability": probability.numpy(),
-            }
-        )
+        return prediction_table(self.test_items(), self.class_names, predictions)
 
     def with_classes(self, classes: ClassSubset) -> "ClassificationDataModule":
         """The same data with another class subset."""
+        return self._with(classes=classes)
+
+    def with_manifest(self, name: str) -> "ClassificationDataModule":
+        """The same choices on another dataset under the same root, with all of its classes and no `draw_file`.
+
+        Args:
+            name: Its manifest, or a domain. Sentences come from a source of its own, the first that is there, unless
+                `prompts` is `templates`; another domain of the same dataset shares the source.
+
+        Raises:
+            ManifestError: If there is none.
+        """
+        prompts, other = self.hparams["prompts"], load_manifest(name)
+        if prompts != TEMPLATES and _dataset(other) != _dataset(self.manifest):
+            prompts = None
+        return self._with(manifest=name, images=None, prompts=prompts, classes="all", draw_file=None)
+
+    def _with(self, **changes: Any) -> "ClassificationDataModule":  # noqa: ANN401
         choices = {name: value for name, value in self.hparams.items() if not name.startswith("_")}
-        return type(self)(**choices | {"classes": classes})
+        return type(self)(**choices | changes)
+
+
+def _dataset(manifest: ClassManifest) -> str:
+    """A dataset's name, less that of a domain."""
+    return manifest.name.partition("/")[0]

@@ -66,6 +66,11 @@ class ImageDataModule(LightningDataModule, ABC):
         """Width of the image tokens in batches."""
         return self.backbone.image_token_shape[1] if self.reads_grid else self.backbone.embed_dim
 
+    @property
+    def reads_store(self) -> bool:
+        """Whether batches are read from the feature store; else their images are decoded by workers."""
+        return bool(self.hparams["store"])
+
     def place(self, manifest: Manifest, root: str | None) -> None:
         """Take the dataset, and check the hyper-parameters that all DataModules of images have.
 
@@ -101,7 +106,7 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def load_images(self, loaded: LoadedImages) -> LoadedImages:
         """Open the stores of a part's images, built on first use; nothing without the feature store."""
-        if self.hparams["store"]:
+        if self.reads_store:
             loaded.features = self.stored("embedding", loaded).to(self.device)
             if self.reads_grid:
                 loaded.tokens = self.stored("tokens", loaded)  # too many for a device: gathered batch by batch
@@ -142,7 +147,7 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def eval_batch_size(self) -> int:
         """Positions an evaluation batch: many where a batch is a gather, else as many as in training."""
-        return _EVAL_BATCH if self.hparams["store"] else self.hparams["batch_size"]
+        return _EVAL_BATCH if self.reads_store else self.hparams["batch_size"]
 
     def _replicas(self) -> dict[str, int]:
         if self.trainer is None:
@@ -150,7 +155,7 @@ class ImageDataModule(LightningDataModule, ABC):
         return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
     def _loader(self, loaded: LoadedImages, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[Any]:
-        if self.hparams["store"]:
+        if self.reads_store:
             return DataLoader(Positions(), batch_size=batch_size, sampler=sampler, collate_fn=collate_positions)
         augmented = loaded.views.kind == "augmented"
         images = Images(
@@ -195,6 +200,7 @@ class ImageDataModule(LightningDataModule, ABC):
         return "val" if self.trainer.validating or self.trainer.sanity_checking else "test"
 
     def _embedded(self, batch: ImageBatch, loaded: LoadedImages) -> dict[str, Tensor]:
+        """What the image tower makes of a batch's images: read from the store, or computed now."""
         embedded = self._read(batch["index"], loaded) if loaded.features is not None else self._encoded(batch)
         if self.with_tokens and not self.reads_grid:
             embedded["image_tokens"] = embedded["image_embedding"][:, None]

@@ -10,7 +10,13 @@ from torch.nn import functional as F
 
 from aape_lightning.batch import ClassificationBatch
 from aape_lightning.data import ClassificationDataModule
-from aape_lightning.modules import AttentionAggregator, prompt_mean
+from aape_lightning.modules import (
+    Aggregator,
+    AttentionAggregator,
+    MeanAggregator,
+    RandomAggregator,
+    prompt_mean,
+)
 
 __all__ = ["diagnose"]
 
@@ -25,8 +31,10 @@ def diagnose(task: LightningModule, data: ClassificationDataModule) -> dict[str,
 
     Returns:
         `cosine/prompt_mean`, `cosine/summary` and `cosine/aape`: cosine of the image with the mean sentence, with p^a,
-        and with h(x). `attention/KIND` and `attention/uniform/KIND`: share of attention on the sentences of a kind, and
-        their share among the sentences, where the dataset knows its sentences' kinds (the shapes world does).
+        and with h(x). `attention/KIND` and `attention/uniform/KIND`: what share of p^a comes from the sentences of a
+        kind, and their share among the sentences, where kinds are known (in the shapes world, and of sentences that
+        were injected as noise). The share is that of the attention; for the mean it is the uniform one, for the random
+        sentence the share of images whose sentence is of the kind, and the MLP has none.
     """
     batch, modules = data.held_out(), dict(task.named_children())
     if batch is None or not {"aggregator", "generator"} & modules.keys():
@@ -37,10 +45,9 @@ def diagnose(task: LightningModule, data: ClassificationDataModule) -> dict[str,
     aggregator: Any = modules.get("aggregator")
     if aggregator is not None:
         values["cosine/summary"] = _cosine(image, aggregator(prompts, mask, image))
+        values |= _shares_by_kind(_shares(aggregator, prompts, mask, image), batch, data)
     if "generator" in modules:
         values["cosine/aape"] = _cosine(image, modules["generator"](image))
-    if isinstance(aggregator, AttentionAggregator):
-        values |= _attention_by_kind(aggregator.attention(prompts, mask, image), batch, data)
     return values
 
 
@@ -48,15 +55,35 @@ def _cosine(left: Float[Tensor, "b d"], right: Float[Tensor, "b d"]) -> float:
     return float(F.cosine_similarity(left, right).mean())
 
 
-def _attention_by_kind(
-    attention: Float[Tensor, "b n"], batch: ClassificationBatch, data: ClassificationDataModule
+def _shares(
+    aggregator: Aggregator, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image: Float[Tensor, "b d"]
+) -> Float[Tensor, "b n"] | None:
+    """What share of each summary comes from each sentence; None where that is not defined."""
+    match aggregator:
+        case AttentionAggregator():
+            return aggregator.attention(prompts, mask, image)
+        case MeanAggregator():
+            return _uniform(mask)
+        case RandomAggregator():  # sentences of one embedding share its place
+            return _uniform((prompts == aggregator(prompts, mask, image)[:, None]).all(-1) & mask)
+    return None
+
+
+def _uniform(mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b n"]:
+    return mask / mask.sum(1, keepdim=True)
+
+
+def _shares_by_kind(
+    shares: Float[Tensor, "b n"] | None, batch: ClassificationBatch, data: ClassificationDataModule
 ) -> dict[str, float]:
+    if shares is None:
+        return {}
     kinds = data.sentence_kinds()
-    uniform = batch["prompt_mask"] / batch["prompt_mask"].sum(1, keepdim=True)
+    uniform = _uniform(batch["prompt_mask"])
     values: dict[str, float] = {}
     for kind in sorted({kind for row in kinds for kind in row}):
-        of_kind = _mask_of(kind, kinds, attention.shape[1]).to(attention.device)[batch["label"]]
-        values[f"attention/{kind}"] = float((attention * of_kind).sum(1).mean())
+        of_kind = _mask_of(kind, kinds, shares.shape[1]).to(shares.device)[batch["label"]]
+        values[f"attention/{kind}"] = float((shares * of_kind).sum(1).mean())
         values[f"attention/uniform/{kind}"] = float((uniform * of_kind).sum(1).mean())
     return values
 

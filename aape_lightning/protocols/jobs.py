@@ -1,6 +1,7 @@
-"""What a protocol is: its jobs, what each job adds to the recipe, and what it measures."""
+"""What a protocol is: a list of jobs, what each adds to the recipe, and what it measures."""
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from pathlib import Path
@@ -8,7 +9,12 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
-__all__ = ["Job", "Measured", "Protocol", "jobs"]
+__all__ = ["Job", "Measured", "Protocol", "Setting", "Value", "jobs", "settings_of"]
+
+Value = str | int | float | bool | None
+Setting = tuple[tuple[str, Value], ...]  # dotted keys of a recipe and the values that one job gives them
+
+_UNFIT_FOR_FILES = re.compile(r"[^\w.=,+-]+")
 
 
 @dataclass(frozen=True)
@@ -19,11 +25,18 @@ class Job:
         recipe: Path or short name of the recipe.
         method: Path or short name of the method, which is laid over the recipe.
         seed: Seed of the draw and of the training.
+        setting: What the protocol varies, and the values that this job takes.
     """
 
     recipe: str
     method: str
     seed: int
+    setting: Setting = ()
+
+    @property
+    def recipe_name(self) -> str:
+        """The recipe as results and folders call it."""
+        return Path(self.recipe).stem
 
     @property
     def method_name(self) -> str:
@@ -32,11 +45,17 @@ class Job:
 
     @property
     def folder(self) -> Path:
-        """Where its result lies, under the protocol's folder."""
-        return Path(self.method_name) / f"seed{self.seed}"
+        """Where its result lies, under the protocol's folder: `RECIPE/[SETTING/]METHOD/seedN`."""
+        varied = [_UNFIT_FOR_FILES.sub("-", name) for name in [_told(self.setting)] if name]
+        return Path(self.recipe_name, *varied, self.method_name, f"seed{self.seed}")
 
     def __str__(self) -> str:
-        return f"{self.method_name}, seed {self.seed}"
+        return ", ".join(filter(None, [self.recipe_name, _told(self.setting), self.method_name, f"seed {self.seed}"]))
+
+
+def _told(setting: Setting) -> str:
+    """A setting in short: `shots=4,noise=0.2`."""
+    return ",".join(f"{key.rpartition('.')[2]}={value}" for key, value in setting)
 
 
 @dataclass(frozen=True)
@@ -49,6 +68,10 @@ class Measured:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
+def _nothing_more(data: Any) -> list[str]:  # noqa: ANN401 - any DataModule
+    return []
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How each job is run.
@@ -57,23 +80,40 @@ class Protocol:
         name: The protocol's name, on the command line and in results.
         measure: Trains a task on its data and tests it.
         arguments: Keys that every job adds to the recipe and its method, as for `aape fit`.
+        contents: Hashes of what else than its data a job's result depends on, given its DataModule.
     """
 
     name: str
     measure: Callable[[LightningModule, Any, Trainer], Measured]
     arguments: tuple[str, ...] = ()
+    contents: Callable[[Any], list[str]] = _nothing_more
 
     def job_arguments(self, job: Job) -> list[str]:
-        """The keys that one job adds to the recipe and its method."""
+        """The keys that one job adds to the recipe and its method; the setting is laid under the method."""
         seed = str(job.seed)
         return [*self.arguments, "--data.seed", seed, "--seed_everything", seed]
 
 
-def jobs(recipe: str, methods: Iterable[str], seeds: Iterable[int]) -> list[Job]:
-    """Every method with every seed, seed by seed, so that a run cut short leaves comparable methods.
+def jobs(
+    recipes: Iterable[str], methods: Iterable[str], seeds: Iterable[int], settings: Iterable[Setting] = ((),)
+) -> list[Job]:
+    """Every recipe and setting with every method and seed, seed by seed, so that a run cut short can be compared.
 
     Example:
-        >>> [(job.method, job.seed) for job in jobs("shapes", ["zero-shot", "aape"], [1, 2])]
+        >>> [(job.method, job.seed) for job in jobs(["shapes"], ["zero-shot", "aape"], [1, 2])]
         [('zero-shot', 1), ('aape', 1), ('zero-shot', 2), ('aape', 2)]
     """
-    return [Job(recipe, method, seed) for seed, method in product(seeds, methods)]
+    return [
+        Job(recipe, method, seed, setting)
+        for seed, recipe, setting, method in product(seeds, recipes, settings, methods)
+    ]
+
+
+def settings_of(varied: Mapping[str, Sequence[Value]]) -> list[Setting]:
+    """Every combination of the values of some keys, the last key's fastest; one empty setting of no keys.
+
+    Example:
+        >>> settings_of({"data.shots": [1, 2]})
+        [(('data.shots', 1),), (('data.shots', 2),)]
+    """
+    return [tuple(zip(varied, values, strict=True)) for values in product(*varied.values())]

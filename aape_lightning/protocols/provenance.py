@@ -5,12 +5,15 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from aape_lightning import __version__
 
-__all__ = ["config_hash", "now", "versions"]
+__all__ = ["config_hash", "device_name", "now", "versions"]
 
 _LIBRARIES = ("torch", "torchvision", "lightning", "torchmetrics", "clip-anytorch", "jsonargparse", "numpy", "pillow")
 # What says where and how to compute, not what: the same result comes out of it.
@@ -25,6 +28,24 @@ def versions() -> dict[str, str]:
     """Versions of this project, Python, and the libraries that compute results."""
     found = {name: importlib.metadata.version(name) for name in _LIBRARIES}
     return {"aape_lightning": __version__, "python": platform.python_version(), **found}
+
+
+def device_name(device: torch.device) -> str:
+    """The device as results name it: a GPU's model, or the processor's with the number of threads."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    threads = torch.get_num_threads()
+    return f"{_processor()} ({threads} thread{'s' * (threads > 1)})"
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"model name\s*:\s*(.+)", Path("/proc/cpuinfo").read_text())
+    except OSError:
+        found = None
+    return (found.group(1).strip() if found else "") or platform.processor() or platform.machine() or "CPU"
 
 
 def now() -> str:

@@ -20,7 +20,7 @@ class Result:
     """One run: one method, one seed, one dataset.
 
     Attributes:
-        protocol: Name of the protocol: `base-to-new` or `train-test`, or `test` for a test alone.
+        protocol: Name of the protocol, such as `base-to-new`; `test` for a test alone.
         recipe: Name of the recipe.
         dataset: Name of the manifest.
         method: Name of the method.
@@ -31,10 +31,11 @@ class Result:
         curves: Values by epoch, by name: `train/loss`, `train/reward`.
         seconds: Wall-clock time by phase: `fit`, `test`.
         backbone: The backbone's plain description: `name`, `fingerprint`, `embed_dim`, `logit_scale`.
+        setting: What the protocol varied, by dotted key: `{"data.shots": 4}`; empty where it varies nothing.
         overrides: The keys that were laid over recipe and method on the command line, as they were typed.
         config: The resolved configuration of the run.
         config_hash: Hash of what determines the result; a run whose hash exists is not run again.
-        versions: Versions of Python and of the libraries that computed it.
+        versions: Versions of Python and of the libraries that computed it, and the device.
         created: Time of writing, ISO 8601, UTC.
     """
 
@@ -51,6 +52,7 @@ class Result:
     diagnostics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    setting: dict[str, str | int | float | bool | None] = field(default_factory=dict)
     overrides: list[str] = field(default_factory=list)
     config: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

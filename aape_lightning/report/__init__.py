@@ -9,19 +9,32 @@ from aape_lightning.lazy import lazy_names
 
 if TYPE_CHECKING:
     from aape_lightning.report.comparison import compare
+    from aape_lightning.report.main_table import MainTable, main_tables
     from aape_lightning.report.statistics import MeanInterval, mean_interval
     from aape_lightning.report.summary import summarize
-    from aape_lightning.report.terminal import print_table
+    from aape_lightning.report.terminal import print_tables
     from aape_lightning.report.write import print_results, write_report
 
-__all__ = ["MeanInterval", "compare", "mean_interval", "print_results", "print_table", "summarize", "write_report"]
+__all__ = [
+    "MainTable",
+    "MeanInterval",
+    "compare",
+    "main_tables",
+    "mean_interval",
+    "print_results",
+    "print_tables",
+    "summarize",
+    "write_report",
+]
 
 _HOMES = {
+    "MainTable": "main_table",
     "MeanInterval": "statistics",
     "compare": "comparison",
+    "main_tables": "main_table",
     "mean_interval": "statistics",
     "print_results": "write",
-    "print_table": "terminal",
+    "print_tables": "terminal",
     "summarize": "summary",
     "write_report": "write",
 }

@@ -10,6 +10,7 @@ from aape_lightning.report.caveats import settings
 __all__ = ["command", "facts", "title"]
 
 _FINGERPRINT = 12
+_DEVICE = "device"
 _NAMED = 3  # datasets in the heading; beyond, how many there are
 _UNSET_ROOT = "."
 
@@ -27,6 +28,7 @@ def facts(runs: Sequence[Result]) -> list[tuple[str, str]]:
         "Shots": _joined(str(settings(run, "data").get("shots", "")) for run in runs),
         "Seeds": ", ".join(str(seed) for seed in sorted({run.seed for run in runs})),
         "Measured": _period(runs),
+        "Device": _joined(run.versions.get(_DEVICE, "") for run in runs),
         "Versions": _versions(runs),
     }
     return [(name, value) for name, value in found.items() if value]
@@ -47,27 +49,30 @@ def _period(runs: Sequence[Result]) -> str:
 
 
 def _versions(runs: Sequence[Result]) -> str:
-    names = dict.fromkeys(name for run in runs for name in run.versions)
+    names = dict.fromkeys(name for run in runs for name in run.versions if name != _DEVICE)
     return ", ".join(
         f"{name} {_joined(run.versions.get(name, '') for run in runs).replace(', ', '/')}" for name in names
     )
 
 
-def command(runs: Sequence[Result], folder: Path) -> str:
+def command(runs: Sequence[Result], folder: Path, further: Sequence[Sequence[str]] = ()) -> str:
     """The command that makes a dataset's results again, one option a line.
 
     Args:
         runs: The results on one dataset, by method in order of display.
         folder: Where they lie; an absolute path is shortened to its name.
+        further: The protocol's own options, each with its values.
     """
     first = runs[0]
     data = settings(first, "data")
     lines = [["aape", "protocol", first.protocol], ["--recipe", first.recipe]]
     lines += [["--method", method] for method in dict.fromkeys(run.method for run in runs)]
     lines += [["--seeds", *(str(seed) for seed in sorted({run.seed for run in runs}))]]
+    lines += [list(option) for option in further]
     lines += [["--out", folder.name if folder.is_absolute() else str(folder)]]
     backbone = data.get("backbone") or first.backbone.get("name")
-    lines += [["--backbone", str(backbone)]] if backbone else []
+    varies = any(key.endswith("backbone") for key in first.setting)
+    lines += [["--backbone", str(backbone)]] if backbone and not varies else []
     lines += [first.overrides] if first.overrides else []
     quoted = [shlex.join(line) for line in lines]
     # The root is this machine's own, so the reader's stands for it; embedded datasets have none.

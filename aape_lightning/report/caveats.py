@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aape_lightning.protocols.names import TRAIN_TEST
+from aape_lightning.protocols.names import CROSS_DATASET
 from aape_lightning.protocols.results import Result
 
 __all__ = ["caveats", "reads_new_sentences", "settings"]
@@ -85,7 +85,8 @@ def _sentences(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
 
 def reads_new_sentences(run: Result) -> bool:
     """Whether the classes, new ones included, were represented by their sentences."""
-    return run.protocol != TRAIN_TEST and settings(run, "data").get("class_text") == "prompts"
+    tests_new = run.protocol == CROSS_DATASET or any(name.startswith("new/") for name in run.metrics)
+    return tests_new and settings(run, "data").get("class_text") == "prompts"
 
 
 def settings(run: Result, part: str) -> dict[str, Any]:

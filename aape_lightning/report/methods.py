@@ -8,29 +8,56 @@ __all__ = ["DEFAULT_REFERENCE", "choose_reference", "last_method", "method_order
 
 DEFAULT_REFERENCE = "aape"
 
-_TRAINING_FREE = ("zero-shot", "clip-retrieval", "prompt-mean")
-_FAMILY = {"aape-literal-no-distill": 0, "aape-literal": 1, "aape-no-distill": 3, "aape": 4}
-_OTHER_OF_FAMILY = 2
+# Training-free, then adapters of the features, then prompts by the year of their papers.
+_BASELINES = (
+    "zero-shot",
+    "clip-retrieval",
+    "template-ensemble",
+    "prompt-mean",
+    "tip-adapter",
+    "linear-probe",
+    "clip-adapter",
+    "tip-adapter-f",
+    "coop",
+    "coop-16",
+    "cocoop",
+    "kgcoop",
+    "prograd",
+    "maple",
+    "promptsrc",
+)
+_LITERAL = ("aape-literal-no-distill", "aape-literal", "aape-full", "aape-paper")
+_CLOSEST = (
+    "aape-names",
+    "aape-h-only",
+    "aape-random",
+    "aape-mean",
+    "aape-mlp",
+    "aape-query-mean",
+    "aape-no-distill",
+    "aape",
+)
 
 
 def method_order(names: Iterable[str]) -> list[str]:
-    """Each method once: training-free ones, then the others by name, then AAPE's variants, AAPE itself last.
+    """Each method once: baselines, training-free ones first; others by name; AAPE's variants, AAPE itself last.
 
     Example:
-        >>> method_order(["aape", "aape-literal", "zero-shot", "coop"])
-        ['zero-shot', 'coop', 'aape-literal', 'aape']
+        >>> method_order(["aape", "aape-literal", "zero-shot", "coop", "mine"])
+        ['zero-shot', 'coop', 'mine', 'aape-literal', 'aape']
         >>> method_order(["limber-aape", "limber-aape-trained", "limber-embedding", "limber"])
         ['limber', 'limber-embedding', 'limber-aape-trained', 'limber-aape']
     """
     return sorted(set(names), key=_place)
 
 
-def _place(name: str) -> tuple[int, int, int, str]:
-    if name in _TRAINING_FREE:
-        return 0, _TRAINING_FREE.index(name), 0, name
+def _place(name: str) -> tuple[int, int, str]:
+    for rank, group in ((0, _BASELINES), (2, _LITERAL), (4, _CLOSEST)):
+        if name in group:
+            return rank, group.index(name), name
     if name.startswith("aape") or "-aape" in name:  # the more words, the further a variant is from the method itself
-        return 2, _FAMILY.get(name, _OTHER_OF_FAMILY), -name.count("-"), name
-    return 1, 0, 0, name
+        return 3, -name.count("-"), name
+    return 1, 0, name
 
 
 def choose_reference(methods: Iterable[str], asked: str | None = None) -> str | None:

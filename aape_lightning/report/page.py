@@ -13,6 +13,7 @@ from aape_lightning.report import cells
 from aape_lightning.report.cells import Row
 from aape_lightning.report.diagnostics import COSINES, Shares
 from aape_lightning.report.figures import Drawing
+from aape_lightning.report.main_table import MainTable
 from aape_lightning.report.statistics import MeanInterval
 
 __all__ = ["BaseToNewSection", "Picture", "Section", "picture", "render_page"]
@@ -54,16 +55,12 @@ class BaseToNewSection(Section):
     """What the page says about the base-to-new runs on one dataset.
 
     Attributes:
-        marked: Methods that read sentences about the new classes at test time.
-        summary: Rows of `summarize`.
-        comparison: Rows of `compare`.
+        table: The main table and what belongs beside it.
         cosines: As `diagnostics.cosines` gives them.
         attention: As `diagnostics.attention_shares` gives them.
     """
 
-    marked: frozenset[str]
-    summary: Sequence[Row]
-    comparison: Sequence[Row] = ()
+    table: MainTable
     cosines: dict[str, dict[str, MeanInterval]] = field(default_factory=dict)
     attention: dict[str, dict[str, Shares]] = field(default_factory=dict)
 

@@ -31,9 +31,9 @@ def runs_by_dataset(results: Sequence[Result]) -> dict[str, list[Result]]:
 
 def _check_one_setting(dataset: str, runs: Sequence[Result]) -> None:
     """Runs of other weights or recipes, or of one seed twice, would be averaged as if they were alike."""
-    settings = {(run.protocol, run.recipe, str(run.backbone.get("fingerprint", ""))[:12]) for run in runs}
+    settings = {_setting(run) for run in runs}
     if len(settings) > 1:
-        found = "; ".join(f"protocol {p!r}, recipe {r!r}, backbone weights {b!r}" for p, r, b in sorted(settings))
+        found = "; ".join(sorted(settings))
         raise ResultError(
             f"The results on {dataset!r} come from {len(settings)} settings ({found}), and one table cannot hold them. "
             "Give each setting a folder of its own and report on it alone."
@@ -46,3 +46,9 @@ def _check_one_setting(dataset: str, runs: Sequence[Result]) -> None:
                 "Remove one of them, or report on a folder that holds only one."
             )
         seen.add((run.method, run.seed))
+
+
+def _setting(run: Result) -> str:
+    weights = str(run.backbone.get("fingerprint", ""))[:12]
+    told = f"protocol {run.protocol!r}, recipe {run.recipe!r}, backbone weights {weights!r}"
+    return ", ".join([told, *(f"{key} {value!r}" for key, value in sorted(run.setting.items()))])

@@ -1,37 +1,44 @@
-"""The main table in the terminal, narrow enough for 80 columns."""
+"""The main tables in the terminal, narrow enough for 80 columns."""
 
-import pandas as pd
+from collections.abc import Sequence
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aape_lightning.report import wording
 from aape_lightning.report.cells import Row, percent, seconds
+from aape_lightning.report.main_table import MainTable
 from aape_lightning.report.methods import DEFAULT_REFERENCE
 
-__all__ = ["plain_table", "print_table", "two_lines"]
+__all__ = ["plain_table", "print_tables", "two_lines"]
 
 _CAPTION = (
     "Percent: mean ± half-width of the 95 % t-interval over seeds, and below it the sample sd. "
-    "H of means: harmonic mean of the two means, as papers have it. Mean of H: mean of each seed's H."
+    "H of means (averages): harmonic mean of the two, as papers have it. Mean of H: mean of each run's H."
 )
 
 
-def print_table(
-    summary: pd.DataFrame, *, console: Console | None = None, reference: str | None = DEFAULT_REFERENCE
+def print_tables(
+    tables: Sequence[MainTable], *, console: Console | None = None, reference: str | None = DEFAULT_REFERENCE
 ) -> None:
-    """Print one table a dataset.
+    """Print one table a dataset, and their average last, where the eye rests.
 
     Args:
-        summary: What `summarize` returned.
+        tables: What `main_tables` returned.
         console: Where to print; standard output by default.
         reference: The method whose row stands out.
     """
     console = console or Console()
-    for dataset, rows in summary.groupby("dataset", sort=False):
-        console.print(_table(str(dataset), rows, reference))
+    for table in sorted(tables, key=lambda table: table.is_average):
+        if table.summary:
+            console.print(_table(table, reference))
+        if table.is_average:
+            console.print(*(Text(told) for told in table.caveats), sep="\n")
         console.print()
-    console.print(Text(_CAPTION, style="dim"))
+    marked = any(table.marked for table in tables)
+    console.print(Text(f"{_CAPTION} {wording.MARK}." if marked else _CAPTION, style="dim"))
 
 
 def plain_table(title: str) -> Table:
@@ -47,22 +54,23 @@ def plain_table(title: str) -> Table:
     )
 
 
-def _table(dataset: str, rows: pd.DataFrame, reference: str | None) -> Table:
-    table = plain_table(dataset)
-    table.add_column("Method", overflow="fold")
-    for name in ("Base", "New", "H of\nmeans", "Mean of H", "Train"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows.to_dict("records"):
-        table.add_row(
-            two_lines(str(row["method"]), f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"),
+def _table(table: MainTable, reference: str | None) -> Table:
+    shown = plain_table(table.title)
+    shown.add_column("Method", overflow="fold")
+    heading = table.h_heading.replace("of ", "of\n")
+    for name in ("Base", "New", heading, "Mean of H", *([] if table.is_average else ["Train"])):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for row in table.summary:
+        shown.add_row(
+            two_lines(table.label(str(row["method"])), f"{row['seeds']} seed{'s' if row['seeds'] != 1 else ''}"),
             _measured(row, "base_mean", "base"),
             _measured(row, "new_mean", "new"),
             percent(row["h_of_means"]),
             _measured(row, "mean_of_h", "mean_of_h"),
-            seconds(row["train_seconds"]),
+            *([] if table.is_average else [seconds(row["train_seconds"])]),
             style="bold" if row["method"] == reference else None,
         )
-    return table
+    return shown
 
 
 def _measured(row: Row, mean: str, prefix: str) -> Text:

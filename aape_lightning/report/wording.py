@@ -1,6 +1,6 @@
 """What the numbers mean, in the same words wherever they are shown."""
 
-__all__ = ["DIFFERENCE", "H_OF_MEANS", "INTERVAL", "MEAN_OF_H", "SEEDS_ONLY"]
+__all__ = ["AVERAGE", "DIFFERENCE", "H_OF_MEANS", "INTERVAL", "MARK", "MEAN_OF_H", "SEEDS_ONLY"]
 
 INTERVAL = (
     "Accuracies are in percent: mean ± half-width of the 95 % t-interval over seeds; sd is the sample standard "
@@ -19,3 +19,9 @@ DIFFERENCE = (
     "Differences are paired: the same seed is the same draw of training images. They are in percentage points, "
     "positive where the reference is better, with the 95 % t-interval of the mean difference."
 )
+AVERAGE = (
+    "The average over datasets is taken for each seed first; mean, deviation and interval are over the seeds that have "
+    "every dataset. H of averages is the harmonic mean of the averaged base and the averaged new accuracy, as papers "
+    "print it; mean of H is the mean over datasets and seeds of each one's own H."
+)
+MARK = "† reads sentences about the new classes at test time"

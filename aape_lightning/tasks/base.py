@@ -20,16 +20,17 @@ from torch import Tensor, nn
 
 from aape_lightning.backbones import BackboneSpec
 from aape_lightning.batch import PromptBatch, require
-from aape_lightning.errors import BackboneMismatchError, BatchError, CheckpointError, RecipeError
+from aape_lightning.errors import BatchError, CheckpointError, RecipeError
 from aape_lightning.modules import Aggregator, Generator, clip_reward
 from aape_lightning.tasks.means import EpochMeans
 from aape_lightning.tasks.plan import Plan, Stage
+from aape_lightning.tasks.records import record_run, refuse_another_backbone, refuse_other_epochs
+from aape_lightning.tasks.schedules import sgd_by_epoch
 from aape_lightning.tasks.trained import trained_generator
 
 __all__ = ["AAPETask"]
 
 TERM_SIGNS = {"reward": -1.0}  # the reward is maximised, every other term minimised
-_INSTANTIATOR = {"_instantiator": "lightning.pytorch.cli.instantiate_module"}  # reads `_class_path` when loading
 _FORMS = ("projection", "aggregator", "query", "retrieve_with", "prefix")
 _NOT_RESUMABLE = "aape.ckpt holds neither aggregator nor optimizer and is not trained further; resume from last.ckpt."
 
@@ -38,7 +39,8 @@ class AAPETask(LightningModule):
     """A task that trains an aggregator, a generator, or both; subclasses say what the generator's stage minimises.
 
     Subclasses save their hyper-parameters, and give `build_modules` and `generator_terms`. The hyper-parameters that
-    this class reads: `schedule`, `aggregator_epochs`, `aggregator_lr`, `lr`, `weight_decay`, `backbone_spec`.
+    this class reads: `schedule`, `aggregator_epochs`, `aggregator_lr`, `lr`, `weight_decay`, `backbone_spec`, and where
+    they have it `optimizer`.
 
     The backbone's plain description arrives with the DataModule at the first `setup` and is saved with the
     hyper-parameters, so a checkpoint loads without a DataModule and is refused on another backbone.
@@ -93,7 +95,7 @@ class AAPETask(LightningModule):
                 "Trainer.fit(task, datamodule=ClassificationDataModule(...))."
             )
         if backbone is not None and recorded is not None:
-            _refuse_another(recorded, backbone.spec)
+            refuse_another_backbone(recorded, backbone.spec)
         if recorded is None and backbone is not None:
             self.hparams["backbone_spec"] = dict(backbone.spec)
             self.build_if_known()
@@ -227,15 +229,22 @@ class AAPETask(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """AdamW over the current stage's parameters, its learning rate falling to zero as a cosine over the stage.
 
+        With the hyper-parameter `optimizer` at `sgd`, all but the aggregator's stage is trained as the CoOp family
+        trains: SGD with momentum 0.9, its learning rate that of `coop_learning_rate`, epoch by epoch.
+
         Raises:
             CheckpointError: If the aggregator is needed and the checkpoint left it out, as `aape.ckpt` does.
             RecipeError: If the number of epochs is not set, or the first stage leaves none for the second.
         """
         self._check_can_train()
-        first = self.stage == "aggregator"
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if self.stage != "aggregator" and self.hparams.get("optimizer") == "sgd":
+            epochs = max(1, self.plan.epochs_of(self.stage))
+            weight_decay = self.hparams["weight_decay"]
+            return sgd_by_epoch(parameters, lr=self.hparams["lr"], weight_decay=weight_decay, epochs=epochs)
         optimizer = torch.optim.AdamW(
-            [parameter for parameter in self.parameters() if parameter.requires_grad],
-            lr=self.hparams["aggregator_lr" if first else "lr"],
+            parameters,
+            lr=self.hparams["aggregator_lr" if self.stage == "aggregator" else "lr"],
             weight_decay=self.hparams["weight_decay"],
             fused=True,  # one kernel instead of a dozen a parameter: for networks this small a tenth of a step
         )
@@ -251,10 +260,7 @@ class AAPETask(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Record stage and epochs, which optimizer and schedule belong to, and the class, as the command line would."""
         checkpoint["stage"] = self.stage
-        checkpoint["max_epochs"] = None if self._trainer is None else self._trainer.max_epochs
-        module, name = type(self).__module__, type(self).__qualname__
-        if module != "__main__" and "." not in name:  # a class of a script or of a function is found by no path
-            checkpoint["hyper_parameters"] |= _INSTANTIATOR | {"_class_path": f"{module}.{name}"}
+        record_run(self, checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Enter the recorded stage before its optimizer is restored.
@@ -267,15 +273,10 @@ class AAPETask(LightningModule):
         if self._trainer is not None and self._trainer.training:
             if "optimizer_states" not in checkpoint:
                 raise CheckpointError(_NOT_RESUMABLE)
-            planned, epochs = checkpoint.get("max_epochs"), self._trainer.max_epochs
-            if planned is not None and planned != epochs:
-                raise CheckpointError(
-                    f"The run was planned for {planned} epochs, over which its learning rate falls to zero, and is "
-                    f"resumed with trainer.max_epochs {epochs}. Resume it with {planned}, or train anew."
-                )
+            refuse_other_epochs(checkpoint, self._trainer.max_epochs)
         saved = checkpoint.get("hyper_parameters", {})
         if saved.get("backbone_spec") is not None and self.hparams["backbone_spec"] is not None:
-            _refuse_another(saved["backbone_spec"], self.hparams["backbone_spec"])
+            refuse_another_backbone(saved["backbone_spec"], self.hparams["backbone_spec"])
         for name in _FORMS:  # forms that share the shapes of their weights, and would load without a word
             if name in saved and name in self.hparams and saved[name] != self.hparams[name]:
                 raise CheckpointError(
@@ -304,15 +305,5 @@ def _check_ranges(hparams: Mapping[str, Any]) -> None:
     for name in ("aggregator_epochs", "weight_decay", "distillation_weight"):
         if name in hparams and not 0 <= hparams[name] < math.inf:
             raise RecipeError(f"{name} is {hparams[name]}; it must be 0 or more (--model.{name}).")
-
-
-def _refuse_another(trained_on: BackboneSpec, used: BackboneSpec) -> None:
-    if trained_on["fingerprint"] != used["fingerprint"]:
-        raise BackboneMismatchError(
-            f"The checkpoint was trained on backbone {_told(trained_on)}; the data use {_told(used)}. Use the first "
-            "with --data.backbone, or train anew."
-        )
-
-
-def _told(spec: BackboneSpec) -> str:
-    return f"{spec['name']!r} (width {spec['embed_dim']}, weights {spec['fingerprint'][:12]})"
+    if (optimizer := hparams.get("optimizer", "adamw")) not in ("adamw", "sgd"):
+        raise RecipeError(f"optimizer is {optimizer!r}; it must be 'adamw' or 'sgd' (--model.optimizer).")

@@ -32,7 +32,11 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         aggregator_epochs: Epochs of the first stage; the rest of `trainer.max_epochs` is the second's.
         aggregator_lr: Learning rate of the first stage.
         lr: Learning rate of the second stage, and of a joint run; more of it gains base classes and loses new ones.
-        weight_decay: AdamW's, in both stages.
+        optimizer: `adamw`, its learning rate falling as a cosine step by step; or `sgd`, the CoOp family's SGD with
+            momentum and its warm-up and cosine epoch by epoch (`coop_learning_rate`), for the second stage and a joint
+            run.
+            The aggregator's stage has AdamW either way.
+        weight_decay: The optimizer's, in both stages.
         backbone_spec: The backbone trained on; recorded by the first fit, not for users to set.
     """
 
@@ -47,6 +51,7 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         aggregator_epochs: int = 20,
         aggregator_lr: float = 1e-3,
         lr: float = 1e-4,
+        optimizer: Literal["adamw", "sgd"] = "adamw",
         weight_decay: float = 0.01,
         backbone_spec: dict[str, Any] | None = None,
     ) -> None:

@@ -30,6 +30,8 @@ class Predictions(TypedDict):
 class ClassifierEvaluation(LightningModule):
     """Validation, test and prediction for a module whose `forward` maps images and classes to logits.
 
+    A module that needs something else of a batch overrides `batch_logits` instead.
+
     Logs `val/` and `test/`: `accuracy` (the fraction of images, as CoOp's tables) and `mean_class_accuracy`.
     """
 
@@ -63,6 +65,14 @@ class ClassifierEvaluation(LightningModule):
         }
         return MetricCollection(metrics, prefix=prefix).to(self.device)  # type: ignore[arg-type]
 
+    def batch_logits(self, batch: ClassificationBatch) -> Float[Tensor, "b c"]:
+        """Logits of a batch's images, for validation, test and prediction.
+
+        A method that reads something else of the batch, such as the images themselves, overrides this.
+        """
+        require(batch, "image_embedding", "class_embeddings")
+        return cast(Tensor, self(batch["image_embedding"], batch["class_embeddings"]))
+
     def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Count one batch."""
         self._count(batch, self.validation_metrics)
@@ -72,8 +82,8 @@ class ClassifierEvaluation(LightningModule):
         self._count(batch, self.test_metrics)
 
     def _count(self, batch: ClassificationBatch, metrics: MetricCollection) -> None:
-        require(batch, "image_embedding", "class_embeddings", "label")
-        metrics.update(self(batch["image_embedding"], batch["class_embeddings"]), batch["label"])
+        logits = self.batch_logits(batch)
+        metrics.update(logits, require(batch, "label")["label"])
 
     def on_validation_epoch_end(self) -> None:
         """Log, over all processes."""
@@ -85,6 +95,5 @@ class ClassifierEvaluation(LightningModule):
 
     def predict_step(self, batch: ClassificationBatch, batch_idx: int) -> Predictions:
         """Class probabilities of one batch."""
-        require(batch, "image_embedding", "class_embeddings")
-        logits = cast(Tensor, self(batch["image_embedding"], batch["class_embeddings"]))
+        logits = self.batch_logits(batch)
         return {"index": batch["index"], "probabilities": torch.softmax(logits.float(), dim=-1)}

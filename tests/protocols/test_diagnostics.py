@@ -159,12 +159,72 @@ def test_a_task_without_generator_gives_no_cosine_of_aape(data):
     assert COSINES & values.keys() == {"cosine/prompt_mean", "cosine/summary"}
 
 
-@pytest.mark.parametrize("variant", ["mlp", "mean", "random"])
-def test_an_aggregator_without_attention_gives_cosines_alone(variant, data):
-    values = diagnose(both(variant), data)
-    assert set(values) == COSINES
-    if variant == "mean":
-        assert values["cosine/summary"] == pytest.approx(values["cosine/prompt_mean"], abs=1e-6)
+def test_an_mlp_gives_cosines_alone(data):
+    assert set(diagnose(both("mlp"), data)) == COSINES
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+def test_the_mean_takes_of_each_kind_its_uniform_share(ragged, shapes_data):
+    values = diagnose(both("mean"), shapes_data(truncate=not ragged))
+    assert values["cosine/summary"] == pytest.approx(values["cosine/prompt_mean"], abs=1e-6)
+    assert {name for name in values if name.startswith("attention/uniform/")} == {
+        f"attention/uniform/{k}" for k in KINDS
+    }
+    for kind in KINDS:
+        assert values[f"attention/{kind}"] == values[f"attention/uniform/{kind}"] > 0
+
+
+def test_the_random_sentence_is_of_its_kind(data):
+    task = both("random")
+    values, chosen = diagnose(task, data), []
+    for item in data._parts["val"].items:
+        texts = data.bank.sentences(data.class_names[item.label])
+        prompts = data.backbone.encode_text(data.backbone.tokenize(texts, truncate=True))
+        chosen.append(data.sentence_kinds()[item.label][int((prompts @ task.aggregator.direction).argmax())])
+    for kind in KINDS:
+        assert values[f"attention/{kind}"] == pytest.approx(chosen.count(kind) / len(chosen), abs=1e-6)
+
+
+# ---- noise ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["attention", "mean", "random"])
+def test_what_injected_sentences_receive_is_told_in_any_dataset(variant, toy_data):
+    data, task = toy_data(noise=0.4), both(variant)
+    data.setup("fit")
+    values = diagnose(task, data)
+    names = {f"attention/{form}{kind}" for form in ("", "uniform/") for kind in ("own", "injected")}
+    assert set(values) == COSINES | names
+    own, images = (3, 4, 5, 6, 7), data._parts["val"].items
+    more = [round(count * 0.4 / 0.6) for count in own]
+    expected = sum(more[item.label] / (own[item.label] + more[item.label]) for item in images) / len(images)
+    assert values["attention/uniform/injected"] == pytest.approx(expected, abs=1e-6)
+    for form in ("", "uniform/"):
+        assert values[f"attention/{form}own"] + values[f"attention/{form}injected"] == pytest.approx(1, abs=1e-5)
+    assert (values["attention/injected"] == values["attention/uniform/injected"]) == (variant == "mean")
+
+
+def test_attention_on_injected_sentences_equals_a_loop(toy_data):
+    data, task = toy_data(noise=0.4), both()
+    data.setup("fit")
+    total, images = 0.0, data._parts["val"].items
+    for item, image in zip(images, data._parts["val"].features[:, 0], strict=True):
+        prompts, mask = data.bank.gather(torch.tensor([item.label]))
+        with torch.no_grad():
+            shares = task.aggregator.attention(prompts, mask, image[None])[0]
+        total += shares[(3, 4, 5, 6, 7)[item.label] :].sum().item()
+    assert diagnose(task, data)["attention/injected"] == pytest.approx(total / len(images), abs=1e-5)
+
+
+def test_with_noise_the_shapes_world_keeps_its_kinds(data, shapes_data):
+    noisy = shapes_data(noise=0.5)
+    for clean, row in zip(data.sentence_kinds(), noisy.sentence_kinds(), strict=True):
+        assert row == [*clean, *["injected"] * len(clean)]
+    values = diagnose(both(), noisy)
+    assert {name for name in values if name.startswith("attention/uniform/")} == {
+        f"attention/uniform/{kind}" for kind in (*KINDS, "injected")
+    }
+    assert values["attention/uniform/injected"] == pytest.approx(0.5, abs=1e-6)
 
 
 def test_a_dropped_aggregator_counts_as_none(data):

@@ -3,11 +3,13 @@ import json
 
 import pytest
 import yaml
-from aape_lightning import runner
 from aape_lightning.__main__ import main
 from aape_lightning.errors import ResultError
 from aape_lightning.protocols.examples import EXAMPLES_FILE, read_examples
 from aape_lightning.protocols.results import RESULT_FILE, Result
+from aape_lightning.runner import job as running
+from aape_lightning.runner import request as asking
+from aape_lightning.runner.run import FAILED_FILE
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,8 @@ def arguments(recipe, out, *more, methods=("clip-retrieval", "aape-retrieval"), 
 
 
 def files(out, name):
-    return {path.parent.relative_to(out).as_posix(): path.stat().st_mtime_ns for path in out.rglob(name)}
+    jobs = out / "toy_retrieval"
+    return {path.parent.relative_to(jobs).as_posix(): path.stat().st_mtime_ns for path in out.rglob(name)}
 
 
 @pytest.fixture
@@ -43,14 +46,19 @@ def stopping(monkeypatch):
     """Replaces what a job of the train-test protocol measures by an error, for the tasks of one class."""
 
     def stop(error, of_task):
-        protocol = runner._PROTOCOLS["train-test"]
+        find = asking.find_protocol
 
-        def measure(task, data, trainer):
-            if type(task).__name__ == of_task:
-                raise error
-            return protocol.measure(task, data, trainer)
+        def found(name, **more):
+            protocol = find(name, **more)
 
-        monkeypatch.setitem(runner._PROTOCOLS, "train-test", dataclasses.replace(protocol, measure=measure))
+            def measure(task, data, trainer):
+                if type(task).__name__ == of_task:
+                    raise error
+                return protocol.measure(task, data, trainer)
+
+            return dataclasses.replace(protocol, measure=measure)
+
+        monkeypatch.setattr(asking, "find_protocol", found)
 
     return stop
 
@@ -63,7 +71,7 @@ def test_it_goes_from_images_to_a_report_with_a_gallery(captions_recipe, tmp_pat
     assert f"Report: {out / 'report.html'}" in printed
     jobs = {f"{method}/seed{seed}" for method in ("clip-retrieval", "aape-retrieval") for seed in (1, 2)}
     assert set(files(out, RESULT_FILE)) == set(files(out, EXAMPLES_FILE)) == jobs
-    result = Result.read(out / "aape-retrieval/seed2" / RESULT_FILE)
+    result = Result.read(out / "toy_retrieval/aape-retrieval/seed2" / RESULT_FILE)
     assert (result.protocol, result.recipe, result.method, result.seed) == (
         "train-test", "toy_retrieval", "aape-retrieval", 2,
     )  # fmt: skip
@@ -91,7 +99,7 @@ def test_running_it_again_does_only_what_is_missing_or_changed(captions_recipe, 
     out = tmp_path / "out"
     assert main(arguments(captions_recipe, out)) == 0
     before = files(out, RESULT_FILE) | {f"{job}!": time for job, time in files(out, EXAMPLES_FILE).items()}
-    (out / "aape-retrieval/seed2" / RESULT_FILE).unlink()
+    (out / "toy_retrieval/aape-retrieval/seed2" / RESULT_FILE).unlink()
     assert main(arguments(captions_recipe, out)) == 0
     after = files(out, RESULT_FILE) | {f"{job}!": time for job, time in files(out, EXAMPLES_FILE).items()}
     assert {name for name in after if after[name] != before[name]} == {"aape-retrieval/seed2", "aape-retrieval/seed2!"}
@@ -107,7 +115,9 @@ def test_results_of_another_protocol_are_not_overwritten(captions_recipe, tmp_pa
     words = arguments(captions_recipe, out, methods=["clip-retrieval"], seeds=[1])
     assert main([word.replace("train-test", "base-to-new") for word in words]) == 1
     told = capsys.readouterr().err
-    assert "holds results of train-test, such as 'clip-retrieval/seed1'. Give base-to-new a folder of its own" in told
+    assert (
+        "holds results of train-test, such as 'toy_retrieval/clip-retrieval/seed1'. Give base-to-new a folder" in told
+    )
     assert files(out, RESULT_FILE) == before
 
 
@@ -134,7 +144,7 @@ def test_no_result_stands_without_its_examples(captions_recipe, tmp_path, monkey
     words = arguments(captions_recipe, out, methods=["clip-retrieval"], seeds=[1])
     assert main(words) == 0
     monkeypatch.setattr(
-        runner, "write_examples", lambda folder, examples: (_ for _ in ()).throw(OSError(28, "full", "x"))
+        running, "write_examples", lambda folder, examples: (_ for _ in ()).throw(OSError(28, "full", "x"))
     )
     assert main([*words, "--data.batch_size", "9"]) == 1
     assert files(out, RESULT_FILE) == files(out, EXAMPLES_FILE) == {}
@@ -144,15 +154,26 @@ def test_a_task_without_examples_removes_those_of_an_earlier_run(captions_recipe
     out = tmp_path / "out"
     words = arguments(captions_recipe, out, methods=["clip-retrieval"], seeds=[1])
     assert main(words) == 0
-    monkeypatch.setattr(runner, "kept_examples", lambda task, data: None)
+    monkeypatch.setattr(running, "kept_examples", lambda task, data: None)
     assert main([*words, "--data.batch_size", "9"]) == 0
     assert files(out, EXAMPLES_FILE) == {}
     assert set(files(out, RESULT_FILE)) == {"clip-retrieval/seed1"}
 
 
+def test_a_fault_of_our_own_fails_its_job_alone_and_leaves_its_traceback(captions_recipe, tmp_path, capsys, stopping):
+    out = tmp_path / "out"
+    stopping(ZeroDivisionError("a bug"), "RetrievalTask")
+    assert main(arguments(captions_recipe, out, seeds=[1])) == 1
+    told = capsys.readouterr().err
+    log = out / "toy_retrieval/aape-retrieval/seed1" / FAILED_FILE
+    assert f"ZeroDivisionError: a bug (traceback in {str(log)!r})" in told
+    assert "raise error" in log.read_text()
+    assert set(files(out, RESULT_FILE)) == {"clip-retrieval/seed1"}
+
+
 def test_a_malformed_result_fails_its_job_alone(captions_recipe, tmp_path, capsys):
     out = tmp_path / "out"
-    place = out / "clip-retrieval" / "seed1"
+    place = out / "toy_retrieval" / "clip-retrieval" / "seed1"
     place.mkdir(parents=True)
     (place / RESULT_FILE).write_text(json.dumps({"method": "clip-retrieval"}))
     assert main(arguments(captions_recipe, out, seeds=[1])) == 1

@@ -7,7 +7,8 @@ import sys
 
 import aape_lightning
 import pytest
-from aape_lightning.protocols.provenance import config_hash, now, versions
+import torch
+from aape_lightning.protocols.provenance import config_hash, device_name, now, versions
 
 CONFIG = {
     "seed_everything": 1,
@@ -147,3 +148,11 @@ def test_now_is_a_time_in_utc_to_the_second():
     assert told.utcoffset() == datetime.timedelta(0)
     assert before <= told <= datetime.datetime.now(datetime.UTC)
     assert told.microsecond == 0
+
+
+def test_devices_have_names(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    assert device_name(torch.device("cpu")).endswith(" (2 threads)")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"GPU {device.index}")
+    assert device_name(torch.device("cuda", 1)) == "GPU 1"
+    assert device_name(torch.device("mps")) == "mps"

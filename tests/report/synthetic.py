@@ -24,6 +24,15 @@ def result(method="aape", seed=1, base=0.8, new=0.6, *, dataset="shapes", **chan
     return Result(dataset=dataset, method=method, seed=seed, **fields | changes)
 
 
+def standard(method="aape", seed=1, dataset="imagenet", *, data=None, **changes):
+    """One result of a whole published dataset with OpenAI's ViT-B/16."""
+    classes = "base" if changes.get("protocol", "base-to-new") == "base-to-new" else "all"
+    init_args = {"manifest": dataset, "shots": 16, "classes": classes, "seed": seed} | (data or {})
+    config = {"data": {"class_path": "ClassificationDataModule", "init_args": init_args}}
+    fields = {"backbone": {"name": "ViT-B/16", "fingerprint": "5806"}, "config": config}
+    return result(method, seed, dataset=dataset, **fields | changes)
+
+
 def trained(method="aape", seed=1, base=0.8, new=0.6, **changes):
     """One result with everything that a training can leave."""
     shares = {"faithful": 0.7, "redundant": 0.2, "irrelevant": 0.06, "wrong": 0.04}

@@ -4,19 +4,10 @@ from aape_lightning.report.methods import choose_reference, method_order
 
 
 def test_order_ends_with_aape():
-    shuffled = ["aape", "coop", "aape-joint", "aape-no-distill", "prompt-mean", "aape-literal", "adapter", "zero-shot"]
-    shuffled += ["aape-literal-no-distill", "aape"]
-    assert method_order(shuffled) == [
-        "zero-shot",
-        "prompt-mean",
-        "adapter",
-        "coop",
-        "aape-literal-no-distill",
-        "aape-literal",
-        "aape-joint",
-        "aape-no-distill",
-        "aape",
-    ]
+    ordered = ["zero-shot", "template-ensemble", "prompt-mean", "tip-adapter", "linear-probe", "clip-adapter"]
+    ordered += ["tip-adapter-f", "coop", "coop-16", "cocoop", "kgcoop", "prograd", "maple", "promptsrc", "adapter"]
+    ordered += ["aape-literal-no-distill", "aape-literal", "aape-joint", "aape-h-only", "aape-no-distill", "aape"]
+    assert method_order([*reversed(ordered), "aape"]) == ordered
 
 
 def test_reference_is_aape_or_none():

@@ -1,12 +1,14 @@
 import csv
 import io
+from dataclasses import replace
 
 import pytest
-from aape_lightning.report import compare, print_table, summarize
+from aape_lightning.report import main_tables, print_tables, summarize
 from aape_lightning.report.cells import percent, seconds, signed, with_interval
+from aape_lightning.report.latex_tables import latex_tables
 from aape_lightning.report.tables import csv_table, markdown_tables
 from rich.console import Console
-from synthetic import result, study
+from synthetic import result, standard, study
 
 NAN = float("nan")
 
@@ -51,7 +53,8 @@ def test_csv_round_trip_is_exact():
 def test_markdown_holds_every_method_and_number():
     results = [*study(), result("coop", 1, 0.6, 0.3)]
     summary = summarize(results)
-    rows = rows_of(markdown_tables(summary, compare(results, "aape"), {"shapes": ["A <caveat>."]}))
+    text = markdown_tables(main_tables(results, "aape"))
+    rows = rows_of(text)
     table = {row[0]: row[1:] for row in rows[2 : 2 + len(summary)]}
     assert list(table) == summary["method"].tolist()
     for row in summary.to_dict("records"):
@@ -61,19 +64,66 @@ def test_markdown_holds_every_method_and_number():
         assert float(shown[5]) == pytest.approx(100 * row["h_of_means"], abs=0.005)
     assert table["coop"] == ["1", "60.00 ± –", "–", "30.00 ± –", "–", "40.00", "40.00 ± –", "–", "–"]
     assert table["zero-shot"][1:3] == ["61.00 ± 0.00", "0.00"]
+    assert "* coop: no result for seeds 2, 3." in text
+
+
+def test_markdown_has_the_average_first_and_the_differences_by_dataset():
+    results = [*study("shapes"), *study("eurosat"), result("coop", 1)]
+    text = markdown_tables(main_tables(results, "aape"))
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == ["## Average over 2 datasets", "## eurosat", "## shapes", "## Notes"]
+    assert "* coop is not in the average: no result on eurosat." in text
+    rows = rows_of(text)
+    assert rows[0][6:8] == ["H of averages", "Mean of H"]
+    by_dataset = [row for row in rows if row[0] in ("eurosat", "shapes")]
+    assert len(by_dataset) == 6
+    head = next(row for row in rows if row[0] == "Dataset")
+    assert head[1:] == ["zero-shot", "coop", "aape-no-distill"]
+    assert by_dataset[0][2] == "–"  # coop is not on eurosat
+    assert by_dataset[1][2] != "–"
+
+
+def test_published_numbers_stand_below_ours_with_their_source():
+    results = [standard(method, seed, "imagenet") for method in ("zero-shot", "aape") for seed in (1, 2)]
+    [table] = main_tables(results, "aape")
+    text = markdown_tables([table])
+    rows = {row[0]: row[1:] for row in rows_of(text)}
+    assert rows["PromptSRC, published [1]"][:6] == ["3", "77.60", "–", "70.73", "–", "74.01"]
+    assert "* [1] PromptKD, images/exp_results.png." in text
+
+
+def test_a_method_that_reads_sentences_is_marked_in_every_table():
+    whole = standard("prompt-mean", 1, "shapes")
+    data = whole.config["data"]["init_args"] | {"class_text": "prompts"}
+    reader = replace(whole, config={"data": {"init_args": data}})
+    runs = [replace(run, dataset=name) for name in "ab" for run in (reader, standard("aape", 1, "shapes"))]
+    tables = main_tables(runs, "aape")
+    markdown = rows_of(markdown_tables(tables))
+    assert sum(row[0] == "prompt-mean†" for row in markdown) == 6
+    assert latex_tables(tables).count(r"prompt-mean\textdagger{} &") == 3
+    console = Console(width=80, record=True, file=io.StringIO())
+    print_tables(tables, console=console)
+    assert console.export_text().count("prompt-mean†") == 3
 
 
 def test_markdown_escapes():
-    summary = summarize([result("a|b")])
-    assert "a\\|b" in markdown_tables(summary, None, {})
+    assert "a\\|b" in markdown_tables(main_tables([result("a|b")], None))
 
 
-def test_terminal_table_fits_80_columns():
+def test_terminal_tables_fit_80_columns():
     console = Console(width=80, record=True, file=io.StringIO())
-    long_name = result("aape-literal-no-distill", 1, 0.8, 0.6, seconds={"fit": 5000.0})
-    print_table(summarize([*study(), long_name, result("aape-literal-no-distill", 2, 0.81, 0.61)]), console=console)
+    long_name = "aape-literal-no-distill"
+    longs = [
+        result(long_name, seed, 0.8, 0.6, dataset=dataset, seconds={"fit": 5000.0})
+        for seed in (1, 2)
+        for dataset in ("shapes", "eurosat")
+    ]
+    results = [*study("shapes"), *study("eurosat"), *longs, result("coop", 1)]
+    print_tables(main_tables(results, "aape"), console=console)
     text = console.export_text()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= 80
-    for shown in ("aape-literal-no-distill", "83.3 min", "H of means", "sd 0.00", "61.00 ±0.00"):
+    for shown in (long_name, "83.3 min", "sd 0.00", "61.00 ±0.00", "coop is not in the average: no result on eurosat."):
         assert shown in text
+    assert text.index("shapes") < text.index("Average over 2 datasets")
+    assert "averages" in text

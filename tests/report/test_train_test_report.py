@@ -309,7 +309,7 @@ def test_two_protocols_in_one_folder_are_refused(tmp_path):
     write(retrieval_study(), tmp_path / "one")
     write_base_to_new(study(), tmp_path / "two")
     for act in (write_report, print_results):
-        with pytest.raises(ResultError, match=r"holds results of two protocols: .*base-to-new.*'two/.*aape report DIR"):
+        with pytest.raises(ResultError, match=r"holds results of 2 protocols: .*base-to-new.*'two/.*aape report DIR"):
             act(tmp_path)
     assert not (tmp_path / "report.html").exists()
 

@@ -7,10 +7,10 @@ import sys
 import pandas as pd
 import pytest
 from aape_lightning.errors import ResultError
-from aape_lightning.report import write_report
+from aape_lightning.report import print_results, write_report
 from html_page import Page
 from rich.console import Console
-from synthetic import result, study, write
+from synthetic import result, standard, study, write
 
 
 def report(results, folder, **options):
@@ -34,7 +34,7 @@ def test_page_is_well_formed_and_alone(written):
     assert not re.search(r"url\(|@import|fetch\(|XMLHttpRequest", html)
     places = [element[name] for _, element in page.elements for name in ("src", "srcset", "href") if name in element]
     assert places
-    assert all(place.startswith(("data:", "#dataset-")) for place in places)
+    assert all(place.startswith(("data:", "#dataset-", "#average")) for place in places)
     assert str(folder) not in html
 
 
@@ -49,6 +49,8 @@ def test_figures_are_embedded_and_described(written):
 def test_tables_hold_every_method(written):
     _, page, _ = written
     headed = [table for table in page.tables if table[0][0] == "Method" and "H of means" in table[0]]
+    assert page.tables[0][0][:4] == ["Method", "Base", "New", "H of averages"]
+    assert [row[0] for row in page.tables[0][1:]] == ["zero-shot", "aape-no-distill", "aape"]
     assert [[row[0] for row in table[1:]] for table in headed] == [
         ["zero-shot", "aape-no-distill", "aape"],
         ["zero-shot", "coop", "aape-no-distill", "aape"],
@@ -76,6 +78,12 @@ def test_files_beside_the_page(written):
     folder, _, printed = written
     assert pd.read_csv(folder / "table.csv")["method"].tolist().count("aape") == 2
     assert "coop" in (folder / "table.md").read_text(encoding="utf-8")
+    assert "coop" in (folder / "table.tex").read_text(encoding="utf-8")
+    averages = pd.read_csv(folder / "averages.csv")
+    assert averages["method"].tolist() == ["zero-shot", "aape-no-distill", "aape"]
+    assert averages["pairs"].tolist()[:2] == [3, 3]
+    assert not [name for name in averages if name.endswith(("_x", "_y"))]
+    assert averages["h_difference"].isna().tolist() == [False, False, True]
     figures = {path.name for path in (folder / "figures").iterdir()}
     kinds = ("accuracy", "differences", "curves", "attention", "cosines", "cost")
     assert figures == {f"{d}-{k}.{e}" for d in ("shapes", "eurosat") for k in kinds for e in ("png", "svg")}
@@ -92,6 +100,20 @@ def test_what_is_absent_is_not_claimed(tmp_path):
     assert "Differences are paired" not in text
 
 
+def test_averages_of_an_earlier_report_do_not_stay(tmp_path):
+    (tmp_path / "averages.csv").write_text("old")
+    report([result()], tmp_path)
+    assert not (tmp_path / "averages.csv").exists()
+
+
+def test_published_numbers_are_rows_with_footnotes(tmp_path):
+    page, _ = report([standard("aape", 1, "eurosat")], tmp_path)
+    rows = {row[0]: row[1:] for row in page.tables[0]}
+    assert rows["MaPLe [1]published"] == ["94.07", "73.23", "82.35", "–", "3", "–"]
+    assert "[1] PromptKD, images/exp_results.png." in " ".join(page.text)
+    assert sum("published" in attributes.get("class", "") for attributes in page.attributes("tr")) == 2
+
+
 def test_names_are_escaped(tmp_path):
     page, _ = report([result("<script>alert(1)</script>", 1)], tmp_path / "runs")
     assert len(page.attributes("script")) == 1
@@ -102,6 +124,26 @@ def test_another_reference(tmp_path):
     assert "zero-shot against each other method" in page.text
     with pytest.raises(ResultError, match="'coop'"):
         write_report(tmp_path, reference="coop")
+
+
+@pytest.mark.parametrize("protocol", ["few-shot", "sweep", "domain-generalization", "cross-dataset", "cost"])
+def test_grids_are_written_and_printed_by_their_own_part(protocol, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("aape_lightning.report.write.write_grid", lambda folder, _, **__: seen.append(folder) or folder)
+    monkeypatch.setattr("aape_lightning.report.write.print_grid", lambda found: seen.append(len(found)))
+    write([result(protocol=protocol)], tmp_path)
+    write_report(tmp_path)
+    print_results(tmp_path)
+    assert seen == [tmp_path, 1]
+    write([result(dataset="other")], tmp_path)
+    with pytest.raises(ResultError, match="holds results of 2 protocols"):
+        write_report(tmp_path)
+
+
+def test_print_results_prints_the_average(tmp_path, capsys):
+    print_results(write([*study("shapes"), *study("eurosat")], tmp_path))
+    assert "Average over 2 datasets" in capsys.readouterr().out
+    assert not (tmp_path / "table.md").exists()
 
 
 def test_empty_folder(tmp_path):

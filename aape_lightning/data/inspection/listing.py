@@ -34,9 +34,10 @@ def known_datasets(root: Path | None) -> list[dict[str, Any]]:
 
 
 def _names(short: str) -> list[str]:
-    """A manifest's name, or those of its domains."""
+    """A manifest's name, where it can do without a domain, and those of its domains."""
     content = yaml.safe_load(manifest_path(short).read_text(encoding="utf-8"))
-    return [f"{short}/{domain}" for domain in content.get("domains", {})] or [short]
+    domains = [f"{short}/{domain}" for domain in content.get("domains", {})]
+    return [short, *domains] if "counts" in content or not domains else domains
 
 
 def _described(manifest: Manifest, root: Path | None) -> dict[str, Any]:

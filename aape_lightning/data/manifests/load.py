@@ -9,11 +9,12 @@ from pydantic import ValidationError
 from aape_lightning.data.manifests.guess import guess_manifest
 from aape_lightning.data.manifests.names_file import read_names_file
 from aape_lightning.data.schema import CaptionManifest, ClassManifest, Manifest, QuestionManifest
-from aape_lightning.data.schema.classes import Counts, FoldersSplit
+from aape_lightning.data.schema.classes import Counts, FoldersSplit, ShapesSplit
 from aape_lightning.errors import ManifestError, did_you_mean, listed
 from aape_lightning.resources import manifest_names, manifest_path
 
 __all__ = [
+    "domains_of",
     "load_caption_manifest",
     "load_manifest",
     "load_question_manifest",
@@ -37,7 +38,9 @@ def load_manifest(name: str) -> ClassManifest:
     Args:
         name: A short name (`caltech101`), a manifest's path, a folder of images, or a domain of a dataset that has
             domains: `pacs/photo` as a source (its own training, validation and test images), `pacs/photo:target` as a
-            target (all its images are for testing). A short name comes first: in CoOp's $DATA, `eurosat` is the
+            target (all its images are for testing). The drawing styles of the shapes world are its domains:
+            `shapes/sketch`, and `shapes/sketch:target` with the test images alone, which show the same scenes in each
+            style; `shapes` by itself is drawn flat. A short name comes first: in CoOp's $DATA, `eurosat` is the
             manifest, and `./eurosat` or `eurosat/` the folder.
 
     Raises:
@@ -65,6 +68,16 @@ def load_question_manifest(name: str) -> QuestionManifest:
     return _of_kind(name, QuestionManifest, "questions")
 
 
+def domains_of(name: str) -> list[str]:
+    """The domains of a dataset, by the short name or the path of its manifest; the first is what it is by itself.
+
+    Raises:
+        ManifestError: As `load_manifest`.
+    """
+    manifest = _parse(manifest_path(name))
+    return list(manifest.domains) if isinstance(manifest, ClassManifest) else []
+
+
 def _of_kind(name: str, kind: type[M], what: str) -> M:
     manifest = read_manifest(name)
     if not isinstance(manifest, kind):
@@ -86,7 +99,8 @@ def read_manifest(name: str) -> Manifest:
     path = manifest_path(plain if domain else name)
     manifest = _parse(path)
     if isinstance(manifest, ClassManifest) and manifest.domains:
-        return _domain(manifest, domain)
+        is_whole = manifest.counts is not None and not domain
+        return manifest if is_whole else _domain(manifest, domain)
     if domain:
         hint = f" The folder is meant by {f'./{name}'!r}." if Path(name).is_dir() else ""
         raise ManifestError(f"The manifest {plain!r} has no domains, so there is no {name!r}.{hint}")
@@ -143,20 +157,32 @@ def _domain(manifest: ClassManifest, asked: str) -> ClassManifest:
     if domain not in manifest.domains:
         raise ManifestError(
             f"{manifest.title} has domains, and {f'{manifest.name}/{domain}'!r} is none of them: name one of "
-            f"{listed(names)} (with {_TARGET!r} behind it, all its images are for testing)."
+            f"{listed(names)} (with {_TARGET!r} behind it, it is for testing only)."
             f"{did_you_mean(f'{manifest.name}/{domain}', names)}"
         )
-    counts, split = manifest.domains[domain], manifest.split
-    if is_target:
-        split = FoldersSplit(format="folders", parts={"test": "."})
-        counts = Counts(classes=counts.classes, test=counts.train + counts.val + counts.test)
     return manifest.model_copy(
         update={
             "name": f"{manifest.name}/{asked}",
             "title": f"{manifest.title}, {domain}{' (target)' if is_target else ''}",
-            "images": [f"{folder}/{domain}" for folder in manifest.images],
-            "split": split,
-            "counts": counts,
             "domains": {},
+            **(_of_style if isinstance(manifest.split, ShapesSplit) else _of_folder)(manifest, domain, is_target),
         }
     )
+
+
+def _of_folder(manifest: ClassManifest, domain: str, is_target: bool) -> dict[str, Any]:
+    """A domain that is a folder of images, all of which are for testing in a target."""
+    counts, images = manifest.domains[domain], [f"{folder}/{domain}" for folder in manifest.images]
+    if not is_target:
+        return {"images": images, "split": manifest.split, "counts": counts}
+    everything = Counts(classes=counts.classes, test=counts.train + counts.val + counts.test)
+    return {"images": images, "split": FoldersSplit(format="folders", parts={"test": "."}), "counts": everything}
+
+
+def _of_style(manifest: ClassManifest, domain: str, is_target: bool) -> dict[str, Any]:
+    """A domain that is a drawing style; a target shows the scenes that a source is tested on, and no others."""
+    counts, split = manifest.domains[domain], ShapesSplit(format="shapes", style=domain)
+    if not is_target:
+        return {"split": split, "counts": counts}
+    tested = Counts(classes=counts.classes, test=counts.test)
+    return {"split": split.model_copy(update={"parts": ("test",)}), "counts": tested}

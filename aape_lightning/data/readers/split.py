@@ -31,7 +31,7 @@ def read_split(manifest: ClassManifest, root: Path, split_file: Path | None = No
     """
     source = manifest.split
     if source.format == "shapes":
-        return shapes_split()
+        return shapes_split((source.style,), source.parts)
     if source.format == "fgvc":
         return read_fgvc_split(dataset_folder(manifest, root) if split_file is None else split_file.parent)
     if source.format == "folders":

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from aape_lightning.data.schema.base import Manifest, Strict
-from aape_lightning.data.splits import Part
+from aape_lightning.data.splits import PARTS, Part
 from aape_lightning.prompts.names import normalise_name
 from aape_lightning.prompts.sources import PromptFormat
 
@@ -60,9 +60,16 @@ class FgvcSplit(Strict):
 
 
 class ShapesSplit(Strict):
-    """The embedded shapes world."""
+    """The embedded shapes world.
+
+    Attributes:
+        style: How its scenes are drawn; they are the same in every style.
+        parts: The parts that it has.
+    """
 
     format: Literal["shapes"]
+    style: str = "flat"
+    parts: tuple[Part, ...] = PARTS
 
 
 class FoldersSplit(Strict):
@@ -160,7 +167,8 @@ class ClassManifest(Manifest):
         template_sets: Further templates by the name of their set.
         prompts: Sentence sources by name.
         counts: Classes and images that the split must hold.
-        domains: What each domain's split must hold, for a dataset whose images lie in a folder a domain.
+        domains: What each domain's split must hold, for a dataset whose images lie in a folder a domain, and for the
+            drawing styles of the shapes world. A dataset with domains that has `counts` too can do without one.
     """
 
     kind: Literal["classes"] = "classes"

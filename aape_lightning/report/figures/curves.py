@@ -12,6 +12,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from aape_lightning.protocols.results import Result
 from aape_lightning.report.figures.drawing import Drawing, slug
+from aape_lightning.report.figures.lines import line_legend
 from aape_lightning.report.figures.theme import DASHES, WIDTH, Theme, pick
 
 __all__ = ["Curve", "curves_figure", "mean_curve"]
@@ -89,11 +90,7 @@ def _paint(curves: Curves, methods: Sequence[str], theme: Theme) -> Figure:
         _panel(axes, name, lines, methods, theme)
     for axes in panels[len(curves) :]:  # a place left empty by an odd count
         axes.set_axis_off()
-    handles = {
-        label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    shown = [method for method in methods if method in handles]
-    figure.legend([handles[name] for name in shown], shown, loc="outside upper left", ncols=_COLUMNS)
+    line_legend(figure, methods, _COLUMNS)
     return figure
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from aape_lightning.report.figures.drawing import Drawing, slug
+from aape_lightning.report.figures.lines import reference_first
 from aape_lightning.report.figures.metrics import axis_label, told
 from aape_lightning.report.figures.theme import WIDTH, Theme, pick
 from aape_lightning.report.train_test.metric_names import DEGRADATIONS
@@ -40,7 +41,7 @@ def degradations_figure(study: Study, tables: Sequence[Table]) -> Drawing:
 
 def _paint(study: Study, tables: Sequence[Table], theme: Theme) -> Figure:
     main = [place for place, column in enumerate(tables[0].columns) if not column.parsed.is_minor][:_MOST_PANELS]
-    methods = _reference_first(study)
+    methods = reference_first(study.methods, study.reference)
     figure = Figure(figsize=(WIDTH, 0.3 + 0.1 * len(methods) + 1.7 * len(main)), layout="constrained")
     panels = figure.subplots(len(main), 1, squeeze=False)[:, 0]
     for axes, place in zip(panels, main, strict=True):
@@ -50,11 +51,6 @@ def _paint(study: Study, tables: Sequence[Table], theme: Theme) -> Figure:
     handles = [Patch(color=pick(theme.series, methods.index(method))) for method in study.methods]
     figure.legend(handles, study.methods, loc="outside upper left", ncols=2)
     return figure
-
-
-def _reference_first(study: Study) -> list[str]:
-    """The reference takes the first colour, as in every figure."""
-    return sorted(study.methods, key=lambda method: method != study.reference)
 
 
 def _panel(axes: Axes, study: Study, columns: Sequence[Column], methods: Sequence[str], theme: Theme) -> None:

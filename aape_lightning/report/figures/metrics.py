@@ -11,8 +11,8 @@ from aape_lightning.report.figures.marks import draw_interval, spread
 from aape_lightning.report.figures.theme import WIDTH, Theme, row_axis
 from aape_lightning.report.statistics import mean_interval
 from aape_lightning.report.train_test.metric_names import Scale
-from aape_lightning.report.train_test.study import Study
 from aape_lightning.report.train_test.tables import Column, Table
+from aape_lightning.report.train_test.values import Measured
 
 __all__ = ["axis_label", "metrics_figure", "told"]
 
@@ -23,7 +23,7 @@ _CAPTION = (
 )
 
 
-def metrics_figure(study: Study, table: Table) -> Drawing:
+def metrics_figure(study: Measured, table: Table) -> Drawing:
     """One panel a metric, one row a method.
 
     Args:
@@ -60,7 +60,7 @@ def axis_label(scale: Scale) -> str:
     return "times 100" if scale.factor != 1 else "lower is better" if scale.lower_is_better else ""
 
 
-def _paint(study: Study, table: Table, theme: Theme) -> Figure:
+def _paint(study: Measured, table: Table, theme: Theme) -> Figure:
     columns = min(_COLUMNS, len(table.columns))
     rows = math.ceil(len(table.columns) / columns)
     height = 0.2 + rows * (0.62 + 0.26 * len(table.rows))
@@ -76,7 +76,7 @@ def _paint(study: Study, table: Table, theme: Theme) -> Figure:
     return figure
 
 
-def _panel(axes: Axes, study: Study, column: Column, methods: Sequence[str], theme: Theme) -> None:
+def _panel(axes: Axes, study: Measured, column: Column, methods: Sequence[str], theme: Theme) -> None:
     row_axis(axes, methods, study.reference)
     for row, method in enumerate(methods):
         values = [column.scale.factor * v for v in study.values[column.name].get(method, {}).values()]

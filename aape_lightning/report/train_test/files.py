@@ -7,12 +7,13 @@ import pandas as pd
 
 from aape_lightning.protocols.results import Result
 from aape_lightning.report.markdown import escaped, pipe_table
+from aape_lightning.report.statistics import MeanInterval
 from aape_lightning.report.train_test import wording
 from aape_lightning.report.train_test.study import Study
 from aape_lightning.report.train_test.tables import Breakdown, Column, Table
 from aape_lightning.report.train_test.values import Paired, mean_of, paired
 
-__all__ = ["markdown_tables", "runs_csv", "table_csv"]
+__all__ = ["differences_table", "markdown_tables", "results_table", "runs_csv", "table_csv"]
 
 
 def runs_csv(results: Sequence[Result]) -> str:
@@ -64,9 +65,9 @@ def markdown_tables(studies: Sequence[Study], caveats: Mapping[str, Sequence[str
     for study in studies:
         parts.append(f"## {escaped(study.dataset)}")
         for table in (*study.tables, *study.further_tables):
-            parts += [f"### {escaped(table.title)}", _results(table)]
+            parts += [f"### {escaped(table.title)}", results_table(table)]
             if table.differences:
-                parts += [f"{escaped(study.reference)} minus the other method, seed by seed:", _differences(table)]
+                parts += [f"{escaped(study.reference)} minus the other method, seed by seed:", differences_table(table)]
         for breakdown in study.breakdowns:
             parts += [f"### {escaped(breakdown.title)}", _breakdown(breakdown)]
         parts += [f"* {escaped(caveat)}" for caveat in caveats.get(study.dataset, ())]
@@ -74,22 +75,21 @@ def markdown_tables(studies: Sequence[Study], caveats: Mapping[str, Sequence[str
     return "\n\n".join([*parts, "## Notes", wording.units(names), wording.MEAN, wording.DIFFERENCE]) + "\n"
 
 
-def _results(table: Table) -> str:
+def results_table(table: Table) -> str:
+    """A table's means in Markdown, with intervals and sample deviations."""
     rows = [
         [
             method,
             str(table.seeds(method)),
-            *(
-                f"{column.scale.with_interval(found.mean, found.half_width)} (sd {column.scale.number(found.sd)})"
-                for column, found in zip(table.columns, row, strict=True)
-            ),
+            *(_mean(column, found) for column, found in zip(table.columns, row, strict=True)),
         ]
         for method, row in table.rows.items()
     ]
     return pipe_table(["Method", "Seeds", *(column.heading for column in table.columns)], rows)
 
 
-def _differences(table: Table) -> str:
+def differences_table(table: Table) -> str:
+    """A table's paired differences in Markdown, each with which way its interval points."""
     rows = [
         [method, *(_difference(column, found) for column, found in zip(table.columns, row, strict=True))]
         for method, row in table.differences.items()
@@ -101,6 +101,11 @@ def _difference(column: Column, found: Paired) -> str:
     between, scale = found.difference, column.scale
     told = wording.verdict(between.mean, between.excludes_zero, scale.lower_is_better)
     return f"{scale.signed(between.mean, between.half_width)} ({told})"
+
+
+def _mean(column: Column, found: MeanInterval) -> str:
+    deviation = column.scale.deviation(found.sd)
+    return column.scale.with_interval(found.mean, found.half_width) + (f" ({deviation})" if deviation else "")
 
 
 def _breakdown(breakdown: Breakdown) -> str:

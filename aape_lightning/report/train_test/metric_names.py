@@ -131,6 +131,10 @@ class Scale:
         """A mean and the half-width of its interval."""
         return cells.with_interval(mean, half_width, self.factor, self.digits)
 
+    def deviation(self, sd: float) -> str:
+        """The sample standard deviation."""
+        return f"sd {self.number(sd)}"
+
     def signed(self, difference: float, half_width: float) -> str:
         """A difference with its sign, and the half-width of its interval."""
         return cells.signed(difference, half_width, self.factor, self.digits)

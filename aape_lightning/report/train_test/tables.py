@@ -15,7 +15,7 @@ from aape_lightning.report.train_test.metric_names import (
 )
 from aape_lightning.report.train_test.values import Paired, Values, mean_of, paired
 
-__all__ = ["Breakdown", "Column", "Table", "breakdowns", "condition_words", "tables"]
+__all__ = ["Breakdown", "Column", "Table", "breakdowns", "condition_words", "make_table", "tables"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def tables(values: Values, methods: Sequence[str], reference: str) -> list[Table
         parsed = metric_name(name)
         heading = label(parsed.metric) if parsed.shots is None else f"{parsed.shots}-shot"
         found.setdefault(_title(parsed, many_degradations=many), []).append(Column(heading, name))
-    return [_table(title, columns, values, methods, reference) for title, columns in found.items()]
+    return [make_table(title, columns, values, methods, reference) for title, columns in found.items()]
 
 
 def _order(name: str) -> tuple[object, ...]:
@@ -113,7 +113,16 @@ def _title(parsed: MetricName, *, many_degradations: bool) -> str:
     return part_label(", ".join(words)) or "Results"
 
 
-def _table(title: str, columns: list[Column], values: Values, methods: Sequence[str], reference: str) -> Table:
+def make_table(title: str, columns: Sequence[Column], values: Values, methods: Sequence[str], reference: str) -> Table:
+    """A table of the methods that have a value in one of its columns.
+
+    Args:
+        title: Its heading.
+        columns: Its metrics.
+        values: The dataset's values.
+        methods: In order of display.
+        reference: The method that the others are compared with; nothing is compared where it is none of them.
+    """
     shown = [method for method in methods if any(method in values[column.name] for column in columns)]
     rows = {method: [mean_of(values, column.name, method) for column in columns] for method in shown}
     differences = {

@@ -2,16 +2,36 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from aape_lightning.errors import ResultError
 from aape_lightning.protocols.results import Result
 from aape_lightning.report.statistics import MeanInterval, mean_interval
 from aape_lightning.report.train_test.metric_names import metric_name, scale
 
-__all__ = ["Paired", "Values", "mean_of", "metric_values", "paired"]
+__all__ = ["Measured", "Paired", "Values", "mean_of", "metric_values", "paired"]
 
 Values = dict[str, dict[str, dict[int, float]]]
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """What was measured on one dataset, and which method the others are compared with."""
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name."""
+        ...
+
+    @property
+    def values(self) -> Values:
+        """What was measured."""
+        ...
+
+    @property
+    def reference(self) -> str:
+        """The method that stands out."""
+        ...
 
 
 class Paired(NamedTuple):

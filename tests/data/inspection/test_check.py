@@ -147,9 +147,13 @@ def test_without_its_folder_there_is_nothing_to_check(check, own_toy_root):
         check()
 
 
-def test_the_shapes_world_is_sound(tmp_path):
-    checked = check_dataset(load_manifest("shapes"), tmp_path, decode="none")
+@pytest.mark.parametrize("name", ["shapes", "shapes/crayon", "shapes/sketch:target"])
+def test_the_shapes_world_is_sound(name, tmp_path):
+    checked = check_dataset(load_manifest(name), tmp_path, decode="none")
     assert checked.faults == []
+    found = {row: count for row, count, _ in checked.rows}
+    train = "0" if name.endswith(":target") else "2,560"
+    assert (found["classes"], found["train"], found["test"]) == ("80", train, "2,000")
 
 
 @pytest.mark.shared_data

@@ -2,6 +2,7 @@ import pytest
 from aape_lightning.data.inspection.check import check_dataset
 from aape_lightning.data.inspection.listing import known_datasets
 from aape_lightning.data.manifests import read_manifest
+from aape_lightning.data.shapes import STYLES
 
 
 @pytest.mark.parametrize("name", ["shapes_captions", "shapes_questions"])
@@ -15,4 +16,5 @@ def test_a_built_in_dataset_is_whole_whatever_the_root(name, tmp_path):
 
 def test_built_in_datasets_are_listed_as_such(tmp_path):
     built_in = {dataset["name"] for dataset in known_datasets(tmp_path) if dataset["built_in"]}
-    assert built_in == {"shapes", "shapes_captions", "shapes_questions"}
+    styles = {f"shapes/{style}" for style in STYLES}
+    assert built_in == {"shapes", *styles, "shapes_captions", "shapes_questions"}

@@ -8,6 +8,7 @@ from aape_lightning.resources import manifest_names
 from rich.console import Console
 
 DOMAINS = ["pacs/photo", "pacs/art_painting", "pacs/cartoon", "pacs/sketch"]
+STYLES = ["shapes", "shapes/flat", "shapes/sketch", "shapes/crayon", "shapes/neon"]
 
 
 def shown(datasets, root, width=120):
@@ -18,8 +19,14 @@ def shown(datasets, root, width=120):
 
 def test_every_manifest_is_listed_domain_by_domain():
     names = [dataset["name"] for dataset in known_datasets(None)]
-    assert sorted(names) == sorted({*manifest_names(), *DOMAINS} - {"pacs"})
+    assert sorted(names) == sorted({*manifest_names(), *DOMAINS, *STYLES} - {"pacs"})
     assert [name for name in names if name.startswith("pacs")] == DOMAINS
+
+
+def test_a_dataset_that_can_do_without_a_domain_is_listed_before_its_domains():
+    names = [dataset["name"] for dataset in known_datasets(None)]
+    place = names.index("shapes")
+    assert names[place : place + 5] == STYLES
 
 
 def test_each_is_described_as_its_manifest_says():

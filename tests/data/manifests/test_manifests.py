@@ -2,13 +2,14 @@ import re
 
 import pytest
 import yaml
-from aape_lightning.data import load_manifest
+from aape_lightning.data import load_manifest, read_split
 from aape_lightning.data.classes import class_names_of
 from aape_lightning.data.inspection.listing import known_datasets
 from aape_lightning.data.manifests import load_caption_manifest, read_manifest
 from aape_lightning.data.places import data_root, dataset_folder, image_folder, is_built_in
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import sentences_of
+from aape_lightning.data.shapes import STYLES
 from aape_lightning.errors import ManifestError, PromptError
 from aape_lightning.resources import manifest_names
 
@@ -252,6 +253,32 @@ def test_a_domain_is_a_source_or_a_target():
     assert (source.counts.train, source.counts.val, source.counts.test) == (1964, 786, 1179)
     assert (target.counts.train, target.counts.val, target.counts.test) == (0, 0, 3929)
     assert source.images[0] == target.images[0] == "./sketch"
+
+
+def test_the_styles_of_the_shapes_world_are_domains_and_it_can_do_without_one():
+    plain, flat = load_manifest("shapes"), load_manifest("shapes/flat")
+    assert plain.name == "shapes"
+    assert (flat.name, flat.title) == ("shapes/flat", "Shapes world, flat")
+    assert (flat.split, flat.counts, flat.prompts) == (plain.split, plain.counts, plain.prompts)
+    assert list(plain.domains) == list(STYLES)
+    assert {tuple(counts) for counts in plain.domains.values()} == {tuple(plain.counts)}
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_a_style_is_a_source_with_all_parts_or_a_target_with_the_test_part(style, tmp_path):
+    source, target = load_manifest(f"shapes/{style}"), load_manifest(f"shapes/{style}:target")
+    for manifest, parts in ((source, ("train", "val", "test")), (target, ("test",))):
+        split = read_split(manifest, tmp_path)
+        sizes = {part: len(split.part(part)) for part in ("train", "val", "test")}
+        assert sizes == {part: getattr(manifest.counts, part) for part in sizes}
+        assert {part for part, size in sizes.items() if size} == set(parts)
+        assert {item.path.partition("/")[0] for item in split.test} == {style}
+    assert read_split(target, tmp_path).test == read_split(source, tmp_path).test
+
+
+def test_a_style_that_there_is_not_is_an_error_with_a_hint():
+    with pytest.raises(ManifestError, match=r"'shapes/scetch' is none of them.*Did you mean 'shapes/sketch'\?"):
+        load_manifest("shapes/scetch")
 
 
 @pytest.mark.parametrize(("name", "meant"), [("pacs", "pacs/photo"), ("pacs/foto", "pacs/photo")])

@@ -2,6 +2,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from aape_lightning.data.shapes import (
     TEXTURES,
     class_look,
     open_shapes_image,
+    shapes_scene,
     shapes_split,
 )
 from aape_lightning.errors import DataError, ImageError
@@ -59,6 +61,21 @@ def test_every_style_is_a_domain_of_the_same_classes():
     split = shapes_split(STYLES)
     assert len(split.test) == len(STYLES) * 80 * 25
     assert {item.path.split("/")[0] for item in split.test} == set(STYLES)
+
+
+@pytest.mark.parametrize("pattern", ["{}/test/solid_red_arrow/0003.png", "{}/scenes/val/000007.png"])
+def test_every_style_draws_the_same_scene_in_its_own_way(pattern):
+    scenes = [shapes_scene(pattern.format(style)) for style in STYLES]
+    assert [scene.style for scene in scenes] == list(STYLES)
+    assert len({replace(scene, style="flat") for scene in scenes}) == 1
+    pictures = {open_shapes_image(pattern.format(style)).tobytes() for style in STYLES}
+    assert len(pictures) == len(STYLES)
+
+
+def test_a_part_that_is_not_asked_for_is_empty():
+    whole, tested = shapes_split(("neon",)), shapes_split(("neon",), ("test",))
+    assert (tested.train, tested.val, tested.test) == ([], [], whole.test)
+    assert tested.class_names == whole.class_names
 
 
 def test_an_unknown_style_is_refused_with_a_hint():

@@ -1,0 +1,71 @@
+"""The targets of domain generalization and of cross-dataset transfer, where none are named: the field's own."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from aape_lightning.data.manifests.load import domains_of
+from aape_lightning.errors import RecipeError
+from aape_lightning.protocols.names import DOMAIN_GENERALIZATION
+from aape_lightning.resources import recipe_path
+
+__all__ = ["default_targets"]
+
+# CoOp's (paper section 4.1), in the order of its tables.
+_DOMAINS = {"imagenet": ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")}
+# CoCoOp's ten targets of a model trained on ImageNet.
+_DATASETS = (
+    "caltech101",
+    "oxford_pets",
+    "stanford_cars",
+    "oxford_flowers",
+    "food101",
+    "fgvc_aircraft",
+    "sun397",
+    "dtd",
+    "eurosat",
+    "ucf101",
+)
+
+
+def default_targets(protocol: str, recipe: str, overrides: Sequence[str] = ()) -> list[str]:
+    """The targets of a source.
+
+    Domain generalization: ImageNet's four variants, or the other domains of a dataset that has domains. Cross-dataset
+    transfer: the ten other datasets of CoOp.
+
+    Args:
+        protocol: `domain-generalization` or `cross-dataset`.
+        recipe: Path or short name of the source's recipe.
+        overrides: Keys over the recipe, which may name another manifest.
+
+    Raises:
+        RecipeError: If domain generalization knows no other domains of the source.
+    """
+    source = _manifest_of(recipe, overrides)
+    if protocol != DOMAIN_GENERALIZATION:
+        return [name for name in _DATASETS if name != source]
+    targets = _DOMAINS.get(source) or _other_domains(source)
+    if not targets:
+        raise RecipeError(
+            f"Domain generalization knows no other domains of {source!r}. Name them: --targets MANIFEST ..., or train "
+            "on a domain such as pacs/photo or on imagenet."
+        )
+    return list(targets)
+
+
+def _other_domains(source: str) -> list[str]:
+    dataset, _, domain = source.partition("/")
+    domains = [] if Path(source).exists() else domains_of(dataset)
+    return [f"{dataset}/{other}:target" for other in domains if other != (domain or domains[0])]
+
+
+def _manifest_of(recipe: str, overrides: Sequence[str]) -> str:
+    """The manifest that a recipe names, unless the overrides name another."""
+    for place, word in reversed(list(enumerate(overrides))):
+        key, has_value, value = word.partition("=")
+        if key == "--data.manifest":
+            return value if has_value else overrides[place + 1]
+    content = yaml.safe_load(recipe_path(recipe).read_text(encoding="utf-8"))
+    return str(content["data"]["init_args"].get("manifest", ""))

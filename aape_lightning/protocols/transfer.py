@@ -1,0 +1,66 @@
+"""Domain generalization and cross-dataset transfer: train on one dataset, test on others.
+
+The two protocols do the same; they differ in what the targets are. Domain generalization tests the classes that were
+trained on in other domains (paper section 4.1: ImageNet's four variants), cross-dataset transfer tests other classes.
+"""
+
+import functools
+from collections.abc import Sequence
+
+from lightning.pytorch import LightningModule, Trainer
+
+from aape_lightning.data import ClassificationDataModule
+from aape_lightning.protocols.jobs import Measured, Protocol
+from aape_lightning.protocols.training import evaluate, timed, train
+
+__all__ = ["measure", "target_name", "transfer_protocol"]
+
+_SOURCE = "source"
+
+
+def target_name(manifest: str) -> str:
+    """What results call a target.
+
+    Example:
+        >>> target_name("pacs/sketch:target"), target_name("imagenet_a"), target_name("my/birds.yaml")
+        ('pacs-sketch', 'imagenet_a', 'my-birds')
+    """
+    return manifest.removesuffix(":target").removesuffix(".yaml").strip("./").replace("/", "-")
+
+
+def measure(
+    task: LightningModule, data: ClassificationDataModule, trainer: Trainer, *, targets: Sequence[str]
+) -> Measured:
+    """Train on the source, and test on the source and on every target.
+
+    Args:
+        task: The method; a task with `training_free` is not trained.
+        data: The source.
+        trainer: Fits and tests; its callbacks record curves.
+        targets: Manifests of the targets.
+    """
+    trained = train(task, data, trainer)
+    seconds = dict(trained.seconds)
+    tested = {_SOURCE: data} | {target_name(target): data.with_manifest(target) for target in targets}
+    with timed(seconds, "test"):
+        metrics = {
+            f"{place}/{name}": value
+            for place, there in tested.items()
+            for name, value in evaluate(task, there, trainer).items()
+        }
+    return Measured(metrics, trained.diagnostics, trained.curves, seconds)
+
+
+def transfer_protocol(name: str, targets: Sequence[str]) -> Protocol:
+    """One of the two protocols, with its targets.
+
+    Args:
+        name: `domain-generalization` or `cross-dataset`.
+        targets: Manifests of the targets.
+    """
+
+    def contents(data: ClassificationDataModule) -> list[str]:
+        return [target + data.with_manifest(target).contents() for target in targets]
+
+    arguments = ("--data.classes", "all")
+    return Protocol(name, functools.partial(measure, targets=targets), arguments, contents)

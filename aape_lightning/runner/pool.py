@@ -1,0 +1,128 @@
+"""Jobs in several processes: each takes the next job of one queue, on its share of the cores or on a GPU of its own.
+
+A process that dies takes its own job with it and no other: that job is reported, and another process takes its place.
+When this process ends, however it does, the others end too.
+"""
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import torch
+
+from aape_lightning.progress import progress
+from aape_lightning.protocols.jobs import Job
+from aape_lightning.runner.request import Request
+from aape_lightning.runner.worker import work
+
+__all__ = ["run_in_processes"]
+
+# Trained in a process of its own: nothing that this one has started (threads, CUDA) is inherited.
+_CONTEXT = multiprocessing.get_context("spawn")
+
+
+class _Worker:
+    """One process, the job that it works on, and the line to it."""
+
+    def __init__(self, request: Request, place: int, count: int) -> None:
+        self.job: Job | None = None
+        self.place = place
+        self.line: Connection
+        self.line, theirs = _CONTEXT.Pipe()
+        with _environment(_share_of(place, count)):
+            self.process: BaseProcess = _CONTEXT.Process(target=work, args=(theirs, request))
+            self.process.start()
+        theirs.close()
+
+    def take(self, job: Job) -> None:
+        self.job = job
+        with contextlib.suppress(OSError):  # a process that has died is seen by its silence
+            self.line.send(job)
+
+    def answer(self) -> str | None:
+        """What went wrong in its job, if anything did; a process without an answer has died."""
+        try:
+            error: str | None = self.line.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return f"its process ended without a result (exit code {self.process.exitcode}); is there enough memory?"
+        return error
+
+    @property
+    def is_alive(self) -> bool:
+        return self.process.is_alive()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.line.close()
+
+
+def run_in_processes(request: Request, chosen: Sequence[Job], count: int) -> dict[Job, str]:
+    """Run jobs, some at a time.
+
+    Args:
+        request: What the jobs are of.
+        chosen: The jobs.
+        count: Processes; with GPUs, process i has GPU i, and beyond their number they share.
+
+    Returns:
+        What went wrong, by job.
+    """
+    failures: dict[Job, str] = {}
+    waiting = list(reversed(chosen))
+    count = min(count, len(chosen))
+    workers = [_Worker(request, place, count) for place in range(count)]
+    try:
+        with progress() as bar:
+            overall = bar.add_task("jobs", total=len(chosen))
+            for worker in workers:
+                worker.take(waiting.pop())
+            while busy := [worker for worker in workers if worker.job is not None]:
+                bar.update(overall, description="; ".join(str(worker.job) for worker in busy))
+                ready: Any = wait([worker.line for worker in busy])
+                for worker in busy:
+                    if worker.line not in ready:
+                        continue
+                    assert worker.job is not None
+                    if error := worker.answer():
+                        failures[worker.job] = error
+                    worker.job = None
+                    bar.advance(overall)
+                    if waiting:
+                        if not worker.is_alive:
+                            workers[workers.index(worker)] = worker = _Worker(request, worker.place, count)
+                        worker.take(waiting.pop())
+    finally:
+        for worker in workers:
+            worker.stop()
+    return failures
+
+
+def _share_of(place: int, count: int) -> dict[str, str]:
+    """The environment of a process: its threads, and its GPU where there are any."""
+    threads = max(1, (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1) // count)
+    gpus = torch.cuda.device_count()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if "CUDA_VISIBLE_DEVICES" in os.environ else []
+    names = visible or [str(gpu) for gpu in range(gpus)]
+    share = {"OMP_NUM_THREADS": str(threads)}
+    return share | ({"CUDA_VISIBLE_DEVICES": names[place % gpus]} if gpus else {})
+
+
+@contextlib.contextmanager
+def _environment(values: Mapping[str, str]) -> Iterator[None]:
+    """Set for the processes that are started inside."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

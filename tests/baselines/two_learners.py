@@ -1,0 +1,51 @@
+"""Fits prompt learners on the toy dataset and writes down their weights; in as many processes as asked for.
+
+python two_learners.py ROOT BACKBONE OUT PROCESSES
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from aape_lightning.baselines import CoCoOpTask, KgCoOpTask, ProGradTask
+from aape_lightning.data import ClassificationDataModule
+from lightning.pytorch import Trainer, seed_everything
+
+GLOBAL_BATCH = 4
+LEARNERS = {"cocoop": CoCoOpTask, "kgcoop": KgCoOpTask, "prograd": ProGradTask}
+
+
+def run(root, backbone, out, processes):
+    """Every learner: its parameters after three epochs, and the accuracy of a test."""
+    torch.set_num_threads(1)
+    for name, learner in LEARNERS.items():
+        seed_everything(3)
+        task = learner(lr=0.02, context="a photo of a")
+        data = ClassificationDataModule(
+            str(Path(root) / "toy.yaml"),
+            str(root),
+            backbone=str(backbone),
+            prompts="llm",
+            shots=4,
+            num_workers=0,
+            batch_size=GLOBAL_BATCH // processes,
+        )
+        trainer = Trainer(
+            accelerator="cpu",
+            devices=processes,
+            strategy="ddp" if processes > 1 else "auto",
+            max_epochs=3,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+        )
+        trainer.fit(task, datamodule=data)
+        tested = trainer.test(task, datamodule=data, verbose=False)[0]["test/accuracy"]
+        torch.save({"weights": task.state_dict(), "tested": tested}, Path(out) / f"{name}-{trainer.global_rank}.pt")
+        trainer.strategy.barrier()
+
+
+if __name__ == "__main__":
+    run(*sys.argv[1:4], int(sys.argv[4]))
