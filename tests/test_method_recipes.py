@@ -6,7 +6,8 @@ import pytest
 import yaml
 from aape_lightning.arguments import recipe_arguments
 from aape_lightning.cli import build
-from aape_lightning.resources import method_names, method_path
+from aape_lightning.report.published import THE_ELEVEN
+from aape_lightning.resources import method_names, method_path, recipe_names
 
 RECIPES = {  # which recipe of the shapes world a task's methods are laid over
     "ClassificationTask": "shapes",
