@@ -49,14 +49,24 @@ def recipe_arguments(
     arguments += [] if backbone is None else ["--data.backbone", backbone]
     arguments += [] if data_root is None else ["--data.root", data_root]
     words = [word for word in overrides if word != "--"]
-    return arguments + words + ([] if method is None else ["--config", method, *_of_trainer(words)])
+    if method is None:
+        return arguments + words
+    others, last = _split_trainer(words)
+    return [*arguments, *others, "--config", method, *last]
 
 
-def _of_trainer(words: Sequence[str]) -> list[str]:
-    """The overrides of the Trainer's keys, each with the values behind it."""
-    kept: list[str] = []
-    keeps = False
+_EPOCHS = "--trainer.max_epochs"
+_UNSETTLE = ("--epoch_share_by_shots", "null", "--epochs_on", "null")  # what methods say of epochs
+
+
+def _split_trainer(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The overrides of other keys, and those of the Trainer's with the values behind them."""
+    others: list[str] = []
+    last: list[str] = []
+    taker = others
     for word in words:
-        keeps = word.startswith("--trainer.") if word.startswith("--") else keeps
-        kept += [word] if keeps else []
-    return kept
+        if word.startswith("--"):
+            taker = last if word.startswith("--trainer.") else others
+        taker.append(word)
+    chooses_epochs = any(word.partition("=")[0] == _EPOCHS for word in last)
+    return others, [*last, *(_UNSETTLE if chooses_epochs else ())]

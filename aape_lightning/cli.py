@@ -28,7 +28,7 @@ from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
 from aape_lightning.messages import quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, device_name, now, versions
 from aape_lightning.protocols.results import Result
-from aape_lightning.resources import recipe_names
+from aape_lightning.refusals import refusal
 
 __all__ = ["AAPECLI", "build", "main"]
 
@@ -66,6 +66,12 @@ class AAPECLI(LightningCLI):
             default=None,
             help="Share of trainer.max_epochs to train for with so few shots, as CoOp does: {1: 0.25, 2: 0.5, 4: 0.5}.",
         )
+        parser.add_argument(
+            "--epochs_on",
+            type=dict[str, int] | None,
+            default=None,
+            help="Epochs on some datasets, whatever trainer.max_epochs and the shots, as CoOp does: {imagenet: 50}.",
+        )
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:  # noqa: ANN401
         """Parse, and look at a checkpoint before anything is built.
@@ -89,11 +95,13 @@ class AAPECLI(LightningCLI):
 
     def _settle_epochs(self) -> None:
         config = self._subconfig
-        shares, epochs = config.get("epoch_share_by_shots"), config.trainer.max_epochs
-        if shares and epochs:
-            shots = config.data.init_args.get("shots") if "init_args" in config.data else None
-            config.trainer.max_epochs = max(1, round(epochs * shares.get(shots, 1.0)))
-            config.epoch_share_by_shots = None
+        shares, on_datasets = config.get("epoch_share_by_shots") or {}, config.get("epochs_on") or {}
+        data = config.data.init_args if "init_args" in config.data else {}
+        if (epochs := on_datasets.get(data.get("manifest"))) is not None:
+            config.trainer.max_epochs = epochs
+        elif shares and config.trainer.max_epochs:
+            config.trainer.max_epochs = max(1, round(config.trainer.max_epochs * shares.get(data.get("shots"), 1.0)))
+        config.epoch_share_by_shots = config.epochs_on = None
 
     @property
     def _subconfig(self) -> Namespace:
@@ -257,10 +265,7 @@ def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
         if mendable := _mendable_cause(error):
             raise mendable from error
         if isinstance(error, ArgumentError):
-            raise RecipeError(
-                f"{error}\nList every key with: aape fit --help; a task's with: --model.help NAME. Recipes for "
-                f"--config: a path, or {', '.join(recipe_names())}."
-            ) from error
+            raise RecipeError(refusal(str(error))) from error
         raise
 
 

@@ -212,4 +212,28 @@ def test_aape_by_names_changes_the_class_texts_alone():
 
 def test_every_method_of_classification_is_checked_here():
     methods = {name for name in method_names() if recipe_of(name) == "shapes"}
-    assert methods == {*PUBLISHED, *ABLATIONS, "aape-names"}
+    assert methods == {*PUBLISHED, *ABLATIONS, "aape-names", "aape-paper-no-distill", "aape-paper-h-only"}
+
+
+@pytest.mark.parametrize("name", [name for name, (*_, shares) in PUBLISHED.items() if shares])
+def test_imagenet_is_always_trained_for_fifty_epochs(name):
+    aggregator = content(name)["model"]["init_args"].get("aggregator_epochs", 0)
+    for shots in (1, 16):
+        assert built(name, "imagenet", f"--data.shots={shots}")["trainer"]["max_epochs"] - aggregator == 50
+
+
+def test_a_users_epochs_are_the_last_word():
+    overrides = ["--data.shots", "1", "--trainer.max_epochs", "7"]
+    for recipe in ("imagenet", "shapes"):
+        cli = build(recipe_arguments(recipe, str(method_path("coop")), overrides=overrides))
+        assert cli.resolved()["trainer"]["max_epochs"] == 7
+
+
+@pytest.mark.parametrize(
+    ("variant", "key", "value"), [("no-distill", "distillation_weight", 0.0), ("h-only", "projection", "none")]
+)
+def test_the_papers_ablations_change_one_thing_of_its_settings(variant, key, value):
+    changed, paper = content(f"aape-paper-{variant}"), content("aape-paper")
+    assert changed["model"]["init_args"].pop(key) == value
+    paper["model"]["init_args"].pop(key, None)
+    assert changed == paper

@@ -1,9 +1,12 @@
 """`aape protocol`: many trainings, one table."""
 
 import argparse
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aape_lightning.errors import RecipeError
 from aape_lightning.protocols.names import (
     BASE_TO_NEW,
     COST,
@@ -14,6 +17,10 @@ from aape_lightning.protocols.names import (
     TRAIN_TEST,
     TRANSFERS,
 )
+
+if TYPE_CHECKING:  # help is quick without them
+    from aape_lightning.protocols.jobs import Value
+    from aape_lightning.runner import Request
 
 __all__ = ["FURTHER_KEYS", "add_parser", "run_protocol", "run_written"]
 
@@ -41,6 +48,8 @@ _EXAMPLES = {
     COST: "--recipe caltech101 --method coop --method cocoop --method aape --seeds 1 --out runs/cost --data-root $DATA",
 }
 _SHOTS = [1, 2, 4, 8, 16]
+_TARGETS_HELP = "manifests to test on (the source's other domains, or CoOp's ten other datasets)"
+_INTERRUPTED = 130  # a shell's code for a command that Ctrl-C has ended
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -75,10 +84,13 @@ def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
             help="a dotted key and its values, such as model.lr 1e-4 1e-3; repeatable, for every combination",
         )  # fmt: skip
         parser.add_argument(
-            "--over", default=BASE_TO_NEW, choices=(BASE_TO_NEW, TRAIN_TEST), help="the protocol to run for each"
+            "--over",
+            default=BASE_TO_NEW,
+            choices=(BASE_TO_NEW, TRAIN_TEST),
+            help="the protocol to run for each (base-to-new)",
         )
     if name in TRANSFERS:
-        parser.add_argument("--targets", nargs="+", default=[], help="manifests to test on (the field's own)")
+        parser.add_argument("--targets", nargs="+", default=[], help=_TARGETS_HELP)
     _add_running(parser)
 
 
@@ -93,9 +105,12 @@ def _add_running(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    count = int(text)
+    try:
+        count = int(text)
+    except ValueError:
+        count = 0
     if count < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number of jobs; 1 is the least")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of jobs; 1 is the least")
     return count
 
 
@@ -117,10 +132,9 @@ def _add_written(protocols: Any) -> None:  # noqa: ANN401 - argparse's own priva
 
 def run_protocol(options: argparse.Namespace) -> None:
     """Run the jobs of a protocol and print its tables."""
-    from aape_lightning.protocols.written import parse_value
     from aape_lightning.runner import Request
 
-    vary = {key: [parse_value(value) for value in values] for key, *values in getattr(options, "vary", [])}
+    vary = _varied(getattr(options, "vary", []))
     if hasattr(options, "shots"):
         vary = {"data.shots": list(dict.fromkeys(options.shots))}
     chosen = {name: getattr(options, name) for name in ("over", "targets") if hasattr(options, name)}
@@ -137,6 +151,15 @@ def run_protocol(options: argparse.Namespace) -> None:
         **chosen,
     )
     _run(request, options)
+
+
+def _varied(given: Sequence[Sequence[str]]) -> "dict[str, list[Value]]":
+    from aape_lightning.protocols.written import parse_value
+
+    for key, *values in given:
+        if not values:
+            raise RecipeError(f"--vary {key} names no values; give it some: --vary {key} V1 V2 ...")
+    return {key: [parse_value(value) for value in values] for key, *values in given}
 
 
 def run_written(options: argparse.Namespace) -> None:
@@ -161,7 +184,13 @@ def run_written(options: argparse.Namespace) -> None:
     _run(request, options)
 
 
-def _run(request: Any, options: argparse.Namespace) -> None:  # noqa: ANN401 - its class is imported late
+def _run(request: "Request", options: argparse.Namespace) -> None:
     from aape_lightning.runner import run_protocol as run
 
-    run(request, processes=options.jobs, dry_run=options.dry_run, report=options.report)
+    try:
+        run(request, processes=options.jobs, dry_run=options.dry_run, report=options.report)
+    except (KeyboardInterrupt, SystemExit) as end:
+        if isinstance(end, SystemExit) and not isinstance(end.__context__, KeyboardInterrupt):
+            raise  # Lightning ends a training that is interrupted by leaving the program
+        print("aape: interrupted. Complete results stay; the same command runs what is missing.", file=sys.stderr)
+        sys.exit(_INTERRUPTED)

@@ -2,6 +2,9 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
+
+from lightning.pytorch import Trainer
 
 from aape_lightning.errors import RecipeError, did_you_mean, listed
 from aape_lightning.protocols import base_to_new, cost, train_test
@@ -30,9 +33,16 @@ def find_protocol(name: str, *, over: str = base_to_new.PROTOCOL.name, targets: 
     if name in TRANSFERS:
         return transfer_protocol(name, targets)
     if name == SWEEP:
-        return dataclasses.replace(find_protocol(over, targets=targets), name=SWEEP)
+        return _sweep(find_protocol(over, targets=targets))
     known: dict[str, Protocol] = _PLAIN | {FEW_SHOT: _FEW_SHOT, COST: cost.PROTOCOL}
     if name not in known:
         names = [*known, *TRANSFERS, SWEEP]
         raise RecipeError(f"No protocol {name!r}; there are {listed(names)}.{did_you_mean(name, names)}")
     return known[name]
+
+
+def _sweep(over: Protocol) -> Protocol:
+    def contents(data: Any, trainer: Trainer) -> list[str]:  # noqa: ANN401 - any DataModule
+        return [over.name, *over.contents(data, trainer)]
+
+    return dataclasses.replace(over, name=SWEEP, contents=contents)

@@ -13,9 +13,10 @@ from aape_lightning.protocols.cost_inference import measure_inference
 from aape_lightning.protocols.cost_training import measure_training
 from aape_lightning.protocols.jobs import Measured, Protocol
 from aape_lightning.protocols.names import COST
+from aape_lightning.protocols.provenance import device_name
 from aape_lightning.protocols.training import timed
 
-__all__ = ["PROTOCOL", "measure"]
+__all__ = ["PROTOCOL", "contents", "measure"]
 
 
 def measure(task: LightningModule, data: ClassificationDataModule, trainer: Trainer) -> Measured:
@@ -64,4 +65,9 @@ def measure(task: LightningModule, data: ClassificationDataModule, trainer: Trai
     return Measured({f"cost/{name}": value for name, value in metrics.items()}, seconds=seconds)
 
 
-PROTOCOL = Protocol(COST, measure)
+def contents(data: ClassificationDataModule, trainer: Trainer) -> list[str]:
+    """The device: what was measured on one is no result for another."""
+    return [device_name(trainer.strategy.root_device)]
+
+
+PROTOCOL = Protocol(COST, measure, contents=contents)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
@@ -16,15 +17,23 @@ _MIB = 2**20
 _STATUS, _CLEAR, _HIGH_WATER_MARK = Path("/proc/self/status"), Path("/proc/self/clear_refs"), "5"
 
 
+class _ForwardFlops(FlopCounterMode):
+    """Leaves out what autograd computes: ProGrad takes its gradients inside the training step."""
+
+    def _count_flops(self, func_packet: Any, out: Any, args: Any, kwargs: Any) -> Any:  # noqa: ANN401
+        in_backward = torch._C._current_graph_task_id() != -1
+        return out if in_backward else super()._count_flops(func_packet, out, args, kwargs)
+
+
 @contextmanager
 def counted_flops() -> Iterator[FlopCounterMode]:
-    """Counts the floating-point operations of the block: a multiplication with its addition is two.
+    """Counts the floating-point operations of the block's forward passes: a multiplication with its addition is two.
 
     Counted by torch's FlopCounterMode: matrix products, convolutions and attention. It does not see elementwise
     operations, softmax and norms, which are a percent or so of a transformer. Attention is computed in its plain form
     meanwhile, since the counter knows the CPU's fused form not at all.
     """
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    with _ForwardFlops(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         yield counter
 
 

@@ -68,7 +68,7 @@ class Measured:
     seconds: dict[str, float] = field(default_factory=dict)
 
 
-def _nothing_more(data: Any) -> list[str]:  # noqa: ANN401 - any DataModule
+def _nothing_more(data: Any, trainer: Trainer) -> list[str]:  # noqa: ANN401 - any DataModule
     return []
 
 
@@ -80,13 +80,13 @@ class Protocol:
         name: The protocol's name, on the command line and in results.
         measure: Trains a task on its data and tests it.
         arguments: Keys that every job adds to the recipe and its method, as for `aape fit`.
-        contents: Hashes of what else than its data a job's result depends on, given its DataModule.
+        contents: What else than configuration, backbone and data a job's result depends on, in any words.
     """
 
     name: str
     measure: Callable[[LightningModule, Any, Trainer], Measured]
     arguments: tuple[str, ...] = ()
-    contents: Callable[[Any], list[str]] = _nothing_more
+    contents: Callable[[Any, Trainer], list[str]] = _nothing_more
 
     def job_arguments(self, job: Job) -> list[str]:
         """The keys that one job adds to the recipe and its method; the setting is laid under the method."""

@@ -68,4 +68,4 @@ def _manifest_of(recipe: str, overrides: Sequence[str]) -> str:
         if key == "--data.manifest":
             return value if has_value else overrides[place + 1]
     content = yaml.safe_load(recipe_path(recipe).read_text(encoding="utf-8"))
-    return str(content["data"]["init_args"].get("manifest", ""))
+    return str(content.get("data", {}).get("init_args", {}).get("manifest", ""))

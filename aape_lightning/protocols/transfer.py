@@ -5,11 +5,13 @@ trained on in other domains (paper section 4.1: ImageNet's four variants), cross
 """
 
 import functools
+from collections import Counter
 from collections.abc import Sequence
 
 from lightning.pytorch import LightningModule, Trainer
 
 from aape_lightning.data import ClassificationDataModule
+from aape_lightning.errors import RecipeError, listed
 from aape_lightning.protocols.jobs import Measured, Protocol
 from aape_lightning.protocols.training import evaluate, timed, train
 
@@ -57,9 +59,15 @@ def transfer_protocol(name: str, targets: Sequence[str]) -> Protocol:
     Args:
         name: `domain-generalization` or `cross-dataset`.
         targets: Manifests of the targets.
-    """
 
-    def contents(data: ClassificationDataModule) -> list[str]:
+    Raises:
+        RecipeError: If results would call two of the targets by one name.
+    """
+    names = Counter([_SOURCE, *map(target_name, targets)])
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise RecipeError(f"Results would call two of source and targets {listed(twice)}. Name each target once.")
+
+    def contents(data: ClassificationDataModule, trainer: Trainer) -> list[str]:
         return [target + data.with_manifest(target).contents() for target in targets]
 
     arguments = ("--data.classes", "all")

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from aape_lightning.errors import RecipeError
 from aape_lightning.protocols.jobs import Value
-from aape_lightning.protocols.names import BASE_TO_NEW, SWEEP, TRANSFERS
+from aape_lightning.protocols.names import BASE_TO_NEW, FEW_SHOT, SWEEP, TRANSFERS
 from aape_lightning.resources import written_path
 
 __all__ = ["Written", "parse_value", "read_written"]
@@ -43,6 +43,8 @@ class Written(BaseModel):
     def _belongs_together(self) -> "Written":
         if self.protocol == SWEEP and not self.vary:
             raise ValueError("a sweep varies at least one key: `vary: {model.lr: [1.0e-4, 1.0e-3]}`")
+        if self.protocol == FEW_SHOT and "data.shots" not in self.vary:
+            raise ValueError("few-shot varies the shots: `vary: {data.shots: [1, 2, 4, 8, 16]}`")
         if self.targets and self.protocol not in TRANSFERS:
             raise ValueError(f"`targets` are for {' and '.join(TRANSFERS)}, and the protocol is {self.protocol}")
         return self

@@ -13,6 +13,7 @@ _FINGERPRINT = 12
 _DEVICE = "device"
 _NAMED = 3  # datasets in the heading; beyond, how many there are
 _UNSET_ROOT = "."
+_OF_PATHS = ("/", ".", "~")  # a file of weights is told by its name; its folder is this machine's own
 
 
 def facts(runs: Sequence[Result]) -> list[tuple[str, str]]:
@@ -39,7 +40,8 @@ def _joined(values: Iterable[str]) -> str:
 
 
 def _backbone(run: Result) -> str:
-    name, weights = run.backbone.get("name"), run.backbone.get("fingerprint")
+    name, weights = str(run.backbone.get("name") or ""), run.backbone.get("fingerprint")
+    name = Path(name).name if name.startswith(_OF_PATHS) else name
     return " ".join(str(part) for part in (name, weights and f"(weights {str(weights)[:_FINGERPRINT]})") if part)
 
 

@@ -29,6 +29,7 @@ def caveats(runs: Sequence[Result]) -> list[str]:
         *_missing_seeds(by_method),
         *_changed_settings(by_method),
         *_other_data(by_method),
+        *_devices(runs),
         *_sentences(by_method),
     ]
 
@@ -69,6 +70,13 @@ def _other_data(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
     return [f"The methods were not trained on the same images: they differ in {', '.join(differing)}."]
 
 
+def _devices(runs: Sequence[Result]) -> list[str]:
+    devices = list(dict.fromkeys(run.versions["device"] for run in runs if "device" in run.versions))
+    if len(devices) < 2:
+        return []
+    return [f"The runs were made on different devices ({', '.join(devices)}); their times are not comparable."]
+
+
 def _determining(run: Result) -> str:
     data = {name: value for name, value in settings(run, "data").items() if name not in _PLACES}
     model = {name: value for name, value in settings(run, "model").items() if name != "backbone_spec"}
@@ -79,8 +87,13 @@ def _determining(run: Result) -> str:
 
 def _sentences(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
     readers = [method for method, runs in by_method.items() if any(reads_new_sentences(run) for run in runs)]
+    if not readers:
+        return []
     verb = "reads" if len(readers) == 1 else "read"
-    return [f"{', '.join(readers)} {verb} sentences about the new classes at test time."] if readers else []
+    told = f"{', '.join(readers)} {verb} sentences about the new classes at test time."
+    if len(readers) < len(by_method):
+        told += " The other methods know them by name alone, so a difference between the two kinds is the sentences' too."
+    return [told]
 
 
 def reads_new_sentences(run: Result) -> bool:

@@ -28,5 +28,13 @@ class EpochProgress(Callback):
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take it away."""
-        assert self.task is not None
-        self.bar.remove_task(self.task)
+        self._remove()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take it away: the jobs behind a failed one have lines of their own."""
+        self._remove()
+
+    def _remove(self) -> None:
+        if self.task is not None:
+            self.bar.remove_task(self.task)
+            self.task = None

@@ -47,18 +47,21 @@ class PreparedJob:
     def _hash(self) -> str:
         data = self.cli.datamodule
         data.setup_backbone()
-        contents = (data.contents(), *self.protocol.contents(data))
+        contents = (data.contents(), *self.protocol.contents(data, self.cli.trainer))
         return config_hash(self.cli.resolved(), data.backbone.fingerprint, *contents)
 
     def run(self) -> None:
         """Train, test, and write result and examples; wherever it is cut short, no half result stands."""
         cli, job = self.cli, self.job
+        more_contents = self.protocol.contents(
+            cli.datamodule, cli.trainer
+        )  # first: a missing target would waste the training
         measured = self.protocol.measure(cli.model, cli.datamodule, cli.trainer)
         examples = kept_examples(cli.model, cli.datamodule)
         result = cli.result(
             self.protocol.name,
             job.method_name,
-            more_contents=self.protocol.contents(cli.datamodule),
+            more_contents=more_contents,
             setting=dict(job.setting),
             overrides=self.overrides,
             **vars(measured),

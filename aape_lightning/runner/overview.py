@@ -26,11 +26,15 @@ def print_overview(request: Request, chosen: Sequence[Job]) -> None:
     """
     console = Console()
     states: Counter[str] = Counter()
+    faults: set[str] = set()
     for job in chosen:
         state = _state(request, job)
-        told = state if state in _STYLES else "cannot run"
-        states[told.partition(":")[0]] += 1
-        console.print(Text.assemble(f"{job.folder}  ", (state, _STYLES.get(state, "red"))), soft_wrap=True)
+        style = _STYLES.get(state, "red")
+        states[state.partition(":")[0]] += 1
+        if state not in _STYLES and state in faults:  # what is wrong with a method is wrong under every seed
+            state = "cannot run: as above"
+        faults.add(state)
+        console.print(Text.assemble(f"{job.folder}  ", (state, style)), soft_wrap=True)
     console.print(f"{len(chosen)} jobs: " + ", ".join(f"{count} {state}" for state, count in states.items()))
 
 

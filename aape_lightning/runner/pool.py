@@ -57,7 +57,7 @@ class _Worker:
         return self.process.is_alive()
 
     def stop(self) -> None:
-        self.process.terminate()
+        self.process.kill()  # Lightning takes SIGTERM for itself, and forgets it in a test of one batch
         self.process.join()
         self.line.close()
 
@@ -76,12 +76,13 @@ def run_in_processes(request: Request, chosen: Sequence[Job], count: int) -> dic
     failures: dict[Job, str] = {}
     waiting = list(reversed(chosen))
     count = min(count, len(chosen))
-    workers = [_Worker(request, place, count) for place in range(count)]
+    workers: list[_Worker] = []
     try:
         with progress() as bar:
             overall = bar.add_task("jobs", total=len(chosen))
-            for worker in workers:
-                worker.take(waiting.pop())
+            for place in range(count):
+                workers.append(_Worker(request, place, count))
+                workers[-1].take(waiting.pop())
             while busy := [worker for worker in workers if worker.job is not None]:
                 bar.update(overall, description="; ".join(str(worker.job) for worker in busy))
                 ready: Any = wait([worker.line for worker in busy])
@@ -104,8 +105,8 @@ def run_in_processes(request: Request, chosen: Sequence[Job], count: int) -> dic
 
 
 def _share_of(place: int, count: int) -> dict[str, str]:
-    """The environment of a process: its threads, and its GPU where there are any."""
-    threads = max(1, (os.process_cpu_count() if hasattr(os, "process_cpu_count") else os.cpu_count() or 1) // count)
+    """The environment of a process: its share of this one's threads, and its GPU where there are any."""
+    threads = max(1, torch.get_num_threads() // count)
     gpus = torch.cuda.device_count()
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if "CUDA_VISIBLE_DEVICES" in os.environ else []
     names = visible or [str(gpu) for gpu in range(gpus)]

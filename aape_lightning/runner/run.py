@@ -1,7 +1,7 @@
 """Runs a protocol's jobs, skips those whose result exists, and prints the tables."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aape_lightning.errors import AAPEError, ResultError
@@ -42,11 +42,14 @@ def run_protocol(request: Request, *, processes: int = 1, dry_run: bool = False,
             print_overview(request, chosen)
         return
     failures = _run_here(request, chosen) if processes == 1 else run_in_processes(request, chosen, processes)
+    failed = f"{len(failures)} of {len(chosen)} jobs failed; the same command runs them again.\n{_listed(failures)}"
     if len(failures) < len(chosen):
-        _tell(request.out, report=report)
+        try:
+            _tell(request.out, report=report)
+        except AAPEError as error:  # a malformed result must not hide what failed
+            raise error if not failures else ResultError(f"{error}\n{failed}") from error
     if failures:
-        told = "\n".join(f"  {job}: {error}" for job, error in failures.items())
-        raise ResultError(f"{len(failures)} of {len(chosen)} jobs failed; the same command runs them again.\n{told}")
+        raise ResultError(failed)
 
 
 def attempt(request: Request, job: Job, *callbacks: EpochProgress) -> str | None:
@@ -79,6 +82,14 @@ def _run_here(request: Request, chosen: Sequence[Job]) -> dict[Job, str]:
                 failures[job] = error
             bar.advance(overall)
     return failures
+
+
+def _listed(failures: Mapping[Job, str]) -> str:
+    """Each error once: what is wrong with a method is wrong under every seed."""
+    by_error: dict[str, list[str]] = {}
+    for job, error in failures.items():
+        by_error.setdefault(error, []).append(str(job))
+    return "\n".join(f"  {'; '.join(jobs)}: {error}" for error, jobs in by_error.items())
 
 
 def _refuse_another_protocol(request: Request, chosen: Sequence[Job]) -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from multiprocessing.connection import Connection, wait
 from typing import Any
@@ -51,6 +52,7 @@ def _print_into(request: Request, job: Job) -> None:
     folder = request.out / job.folder
     folder.mkdir(parents=True, exist_ok=True)
     output = os.open(folder / OUTPUT_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    sys.stdout.flush()  # what the job before has printed is its own
     for stream in (1, 2):
         os.dup2(output, stream)
     os.close(output)

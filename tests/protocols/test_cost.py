@@ -4,7 +4,15 @@ import time
 
 import pytest
 import torch
-from aape_lightning.baselines import CLIPAdapterTask, CoOpTask, LinearProbeTask, MaPLeTask, TipAdapterTask, ZeroShotTask
+from aape_lightning.baselines import (
+    CLIPAdapterTask,
+    CoOpTask,
+    LinearProbeTask,
+    MaPLeTask,
+    ProGradTask,
+    TipAdapterTask,
+    ZeroShotTask,
+)
 from aape_lightning.callbacks import RunFiles
 from aape_lightning.errors import RecipeError
 from aape_lightning.protocols import cost, cost_counting, cost_training
@@ -66,6 +74,12 @@ def test_class_features_are_known_at_inference_and_computed_in_training(toy_data
     assert found["cost/gflops"] * 1e9 == pytest.approx(TOWER + 2 * D * 5)
     a_word = 12 * 64 * 64 * 2  # the linear layers of the text tower's one block
     assert found["cost/train_gflops"] * 1e9 > 5 * 2 * a_word / 4  # five classes, for a batch of four images
+
+
+def test_gradients_that_a_step_takes_itself_are_no_part_of_its_forward_pass(toy_data, quiet_trainer):
+    coop = measured(CoOpTask(), toy_data(), quiet_trainer, max_epochs=2)["cost/train_gflops"]
+    prograd = measured(ProGradTask(length=4), toy_data(), quiet_trainer, max_epochs=2)["cost/train_gflops"]
+    assert prograd * 1e9 == pytest.approx(coop * 1e9 + 2 * D * 5)  # the logits of zero-shot CLIP
 
 
 def test_a_method_that_trains_through_the_image_tower_counts_it(toy_data, quiet_trainer):

@@ -38,6 +38,7 @@ def test_keys_become_words_of_a_command_line(written):
         ({"methods": []}, "methods: .*at least 1"),
         ({"method": "aape"}, "method: Extra inputs"),
         ({"protocol": "sweep"}, "a sweep varies at least one key"),
+        ({"protocol": "few-shot"}, "few-shot varies the shots"),
         ({"targets": ["dtd"]}, "`targets` are for domain-generalization and cross-dataset"),
     ],
 )

@@ -35,6 +35,19 @@ def test_sentences_about_new_classes_are_told():
     assert told == "prompt-mean reads sentences about the new classes at test time."
 
 
+def test_methods_with_and_without_sentences_are_not_on_equal_terms():
+    [told] = caveats([configured("aape", 1, class_text="prompts"), configured("coop", 1)])
+    assert told.startswith("aape reads sentences about the new classes at test time. The other methods know them by")
+
+
+def test_times_of_different_devices_are_not_comparable():
+    runs = [result("coop", 1, versions={"device": "cpu"}), result("aape", 1, versions={"device": "NVIDIA H100"})]
+    assert caveats(runs) == [
+        "The runs were made on different devices (cpu, NVIDIA H100); their times are not comparable."
+    ]
+    assert caveats([runs[0], result("aape", 1, versions={})]) == []  # where it was not recorded nothing is known
+
+
 def test_unrecorded_configuration_is_no_caveat():
     assert caveats([result("aape", 1, config={}), result("aape", 2, config={})]) == []
 
@@ -51,6 +64,12 @@ def test_facts_leave_out_what_was_not_recorded():
     ]
     bare = result(backbone={}, config={}, versions={}, created="")
     assert [name for name, _ in facts([bare])] == ["Protocol", "Recipe", "Seeds"]
+
+
+def test_a_file_of_weights_is_told_without_its_folder():
+    told = dict(facts([result(backbone={"name": "/home/me/secret/small_clip.pt", "fingerprint": "67a0e3d9fd96aa"})]))
+    assert told["Backbone"] == "small_clip.pt (weights 67a0e3d9fd96)"
+    assert dict(facts([result(backbone={"name": "ViT-B/16"})]))["Backbone"] == "ViT-B/16"
 
 
 def test_command_can_be_typed_again():

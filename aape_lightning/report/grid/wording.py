@@ -36,8 +36,9 @@ NOISE = (
     "positive, the reference keeps more."
 )
 COST = (
-    "GFLOPs are of one image, in inference with class features already known, and in training forward only. Training "
-    "time is extrapolated from measured steps. Speed and memory are those of the device named above."
+    "GFLOPs are of one image, in inference with class features already known, and in training forward only, without "
+    "the image tower where a method trains on stored embeddings. Training time is extrapolated from measured steps. "
+    "Speed and memory are those of the device named above."
 )
 
 

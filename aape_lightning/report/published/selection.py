@@ -48,6 +48,8 @@ def _is_standard(run: Result, backbone: str) -> bool:
         and data.get("manifest") == run.dataset
         and data.get("images") is None
         and data.get("draw_file") is None
+        and not data.get("noise")
+        and data.get("prompts_per_class") is None
         and data.get("classes", "all") == ("base" if run.protocol == BASE_TO_NEW else "all")
         and trainer.get("limit_test_batches") in (None, 1.0)
     )
