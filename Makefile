@@ -64,8 +64,8 @@ lint: $(READY) ## ruff: style, imports, docstrings, annotations
 type: $(READY) ## mypy --strict
 	$(BIN)/mypy
 
-tests: $(READY) ## pytest
-	$(BIN)/pytest $(ARGS)
+tests: $(READY) ## pytest, a process for each core
+	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
 test-faults: $(READY) ## kill protocols at random moments and start them again (many minutes, not part of `make test`)
 	$(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)

@@ -228,24 +228,6 @@ def test_short_names_become_files():
 # ---- protocol and report -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def toy_recipe(toy_root, tiny_clip, tmp_path_factory):
-    recipe = {
-        "model": {"class_path": "ClassificationTask", "init_args": {"aggregator_epochs": 1}},
-        "data": {
-            "class_path": "ClassificationDataModule",
-            "init_args": {
-                "manifest": str(toy_root / "toy.yaml"), "root": str(toy_root), "backbone": str(tiny_clip),
-                "prompts": "llm", "shots": 4, "batch_size": 4, "num_workers": 0, "views": 2,
-            },
-        },
-        "trainer": {"max_epochs": 3, "accelerator": "cpu"},
-    }  # fmt: skip
-    path = tmp_path_factory.mktemp("recipe") / "toy.yaml"
-    path.write_text(yaml.safe_dump(recipe))
-    return path
-
-
 def protocol(recipe, out, *more, methods=("zero-shot", "prompt-mean", "aape"), seeds=(1, 2)):
     chosen = [word for method in methods for word in ("--method", method)]
     return ["protocol", "base-to-new", "--recipe", recipe, *chosen, "--seeds", *seeds, "--out", out, *more]

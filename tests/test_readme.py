@@ -1,13 +1,13 @@
 """What README shows is run: the method of one's own."""
 
 import re
+import shutil
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import torch
-import yaml
 from aape_lightning.protocols.results import RESULT_FILE, Result
 
 README = Path(__file__).parents[1] / "README.md"
@@ -21,21 +21,10 @@ def block(heading):
     return textwrap.dedent(found[1]).strip() + "\n"
 
 
-def test_a_method_of_ones_own_is_one_file_and_one_recipe(toy_root, tiny_clip, tmp_path):
+def test_a_method_of_ones_own_is_one_file_and_one_recipe(toy_recipe, tmp_path):
     (tmp_path / "linear_map.py").write_text(block("is one file and one recipe. `linear_map.py`:"))
     (tmp_path / "linear_map.yaml").write_text(block("and `linear_map.yaml`:"))
-    recipe = {
-        "model": {"class_path": "ClassificationTask"},
-        "data": {
-            "class_path": "ClassificationDataModule",
-            "init_args": {
-                "manifest": str(toy_root / "toy.yaml"), "root": str(toy_root), "backbone": str(tiny_clip),
-                "num_workers": 0,
-            },
-        },
-        "trainer": {"max_epochs": 3, "accelerator": "cpu"},
-    }  # fmt: skip
-    (tmp_path / "toy.yaml").write_text(yaml.safe_dump(recipe))
+    shutil.copy(toy_recipe, tmp_path / "toy.yaml")
     command = block("It trains, saves, loads, and stands in every table:").split()
     assert command[:2] == ["PYTHONPATH=.", "aape"]
     words = ["toy.yaml" if word == "shapes" else word for word in command[2:]]

@@ -32,8 +32,8 @@ def columns_of(class_names: Sequence[str], trained: Sequence[str]) -> list[int]:
     if missing := [name for name, count in wanted if (name, count) not in places]:
         raise DataError(
             f"This method has a weight for each class that it was trained on, and {listed(missing)} are not among "
-            f"them: {listed(trained)}. Train it on these classes too (--data.classes all; aape protocol few-shot does), or "
-            "use a method that calls classes by text, such as clip-adapter or aape."
+            f"them: {listed(trained)}. Train it on these classes too (--data.classes all, as aape protocol few-shot "
+            "does), or use a method that calls classes by text, such as clip-adapter or aape."
         )
     return [places[key] for key in wanted]
 

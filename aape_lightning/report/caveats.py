@@ -92,7 +92,7 @@ def _sentences(by_method: Mapping[str, Sequence[Result]]) -> list[str]:
     verb = "reads" if len(readers) == 1 else "read"
     told = f"{', '.join(readers)} {verb} sentences about the new classes at test time."
     if len(readers) < len(by_method):
-        told += " The other methods know them by name alone, so a difference between the two kinds is the sentences' too."
+        told += " The other methods go by names alone, so a difference between the two kinds is the sentences' too."
     return [told]
 
 

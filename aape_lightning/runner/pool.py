@@ -7,6 +7,8 @@ When this process ends, however it does, the others end too.
 import contextlib
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -33,7 +35,7 @@ class _Worker:
         self.place = place
         self.line: Connection
         self.line, theirs = _CONTEXT.Pipe()
-        with _environment(_share_of(place, count)):
+        with _environment(_share_of(place, count)), _ignored_interrupts():
             self.process: BaseProcess = _CONTEXT.Process(target=work, args=(theirs, request))
             self.process.start()
         theirs.close()
@@ -112,6 +114,19 @@ def _share_of(place: int, count: int) -> dict[str, str]:
     names = visible or [str(gpu) for gpu in range(gpus)]
     share = {"OMP_NUM_THREADS": str(threads)}
     return share | ({"CUDA_VISIBLE_DEVICES": names[place % gpus]} if gpus else {})
+
+
+@contextlib.contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C: it reaches all of a terminal's, and the first one stops the others."""
+    if threading.current_thread() is not threading.main_thread():  # whose business signals are not
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 from multiprocessing.connection import Connection, wait
@@ -25,8 +24,6 @@ def work(line: Connection, request: Request) -> None:
         line: The other end is `run_in_processes`.
         request: What the jobs are of.
     """
-    # Ctrl-C reaches every process of a terminal; the first one stops the others.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from aape_lightning.messages import quiet_lightning
     from aape_lightning.runner.run import attempt

@@ -9,7 +9,6 @@ import time
 
 import pandas as pd
 import pytest
-import yaml
 from aape_lightning.protocols.results import RESULT_FILE, Result
 
 METHODS = ("zero-shot", "coop", "aape")
@@ -18,27 +17,15 @@ TRIALS = 10
 
 
 @pytest.fixture(scope="module")
-def protocol(toy_root, tiny_clip, tmp_path_factory):
+def protocol(toy_recipe):
     """Starts the 12 jobs, in two processes, with a cache that begins empty."""
-    recipe = {
-        "model": {"class_path": "ClassificationTask", "init_args": {"aggregator_epochs": 5}},
-        "data": {
-            "class_path": "ClassificationDataModule",
-            "init_args": {
-                "manifest": str(toy_root / "toy.yaml"), "root": str(toy_root), "backbone": str(tiny_clip),
-                "prompts": "llm", "shots": 4, "batch_size": 4, "num_workers": 0, "views": 2,
-            },
-        },
-        "trainer": {"max_epochs": 20, "accelerator": "cpu"},
-    }  # fmt: skip
-    path = tmp_path_factory.mktemp("recipe") / "toy.yaml"
-    path.write_text(yaml.safe_dump(recipe))
     chosen = [word for method in METHODS for word in ("--method", method)]
 
     def start(out, cache):
         command = [
-            sys.executable, "-m", "aape_lightning", "protocol", "base-to-new", "--recipe", path, *chosen,
+            sys.executable, "-m", "aape_lightning", "protocol", "base-to-new", "--recipe", toy_recipe, *chosen,
             "--seeds", *SEEDS, "--out", out, "--jobs", 2, "--report", "--trainer.max_epochs", 20,
+            "--model.aggregator_epochs", 5,
         ]  # fmt: skip
         environment = os.environ | {"AAPE_CACHE": str(cache)}
         return subprocess.Popen(

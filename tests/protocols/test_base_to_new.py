@@ -1,7 +1,8 @@
 import pytest
 import torch
-from aape_lightning.baselines import ZeroShotTask
+from aape_lightning.baselines import LinearProbeTask, ZeroShotTask
 from aape_lightning.callbacks import Curves
+from aape_lightning.errors import RecipeError
 from aape_lightning.protocols.base_to_new import measure
 from aape_lightning.protocols.diagnostics import diagnose
 from aape_lightning.tasks import ClassificationTask
@@ -104,3 +105,10 @@ def test_a_training_free_task_is_tested_alone(toy_data, quiet_trainer, monkeypat
 def test_without_a_curves_callback_there_are_no_curves(toy_data, quiet_trainer):
     task = ClassificationTask(aggregator_epochs=1)
     assert measure(task, toy_data(classes="base"), quiet_trainer(max_epochs=2)).curves == {}
+
+
+def test_what_is_bound_to_its_classes_is_refused_before_it_is_trained(toy_data, quiet_trainer):
+    task = LinearProbeTask()
+    with pytest.raises(RecipeError, match="cannot score new ones"):
+        measure(task, toy_data(classes="base"), quiet_trainer(max_epochs=1))
+    assert task.hparams["backbone_spec"] is None

@@ -37,7 +37,7 @@ def test_sentences_about_new_classes_are_told():
 
 def test_methods_with_and_without_sentences_are_not_on_equal_terms():
     [told] = caveats([configured("aape", 1, class_text="prompts"), configured("coop", 1)])
-    assert told.startswith("aape reads sentences about the new classes at test time. The other methods know them by")
+    assert told.startswith("aape reads sentences about the new classes at test time. The other methods go by names")
 
 
 def test_times_of_different_devices_are_not_comparable():

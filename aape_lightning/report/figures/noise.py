@@ -1,5 +1,7 @@
 """What injected sentences do: how much more the reference keeps than each other method, and the attention on them."""
 
+from dataclasses import replace
+
 from aape_lightning.report.figures.drawing import Drawing, slug
 from aape_lightning.report.figures.metrics import told
 from aape_lightning.report.figures.over_values import LINES, LinePanel, differences_panel, means_panel, paint_panels
@@ -27,7 +29,7 @@ def noise_figures(study: GridStudy) -> list[Drawing]:
 
 def _kept(study: GridStudy, panel: Panel) -> Drawing:
     table, reference = study.table(panel), study.reference
-    panels = [means_panel(study, panel, panel.name)]
+    panels = [replace(means_panel(study, panel, panel.name), unit="points")]
     if table.differences:
         panels.append(differences_panel(study, panel, f"{reference} minus the other method"))
     return _drawing(
