@@ -51,7 +51,7 @@ def _find(kind: str, name: str, known: dict[str, Path], error: type[AAPEError]) 
     if name in known:
         return known[name]
     raise error(
-        f"No {kind} {name!r}: it is neither a file nor one of {listed(known, limit=40)}.{did_you_mean(name, known)}"
+        f"No {kind} {name!r}: it is neither a file nor one of {listed(known, limit=80)}.{did_you_mean(name, known)}"
     )
 
 

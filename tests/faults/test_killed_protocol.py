@@ -16,6 +16,11 @@ SEEDS = (1, 2, 3, 4)
 TRIALS = 10
 
 
+def listening():
+    """Take interrupts, which a shell's background job, as these tests may be, is started to ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture(scope="module")
 def protocol(toy_recipe):
     """Starts the 12 jobs, in two processes, with a cache that begins empty."""
@@ -24,12 +29,17 @@ def protocol(toy_recipe):
     def start(out, cache):
         command = [
             sys.executable, "-m", "aape_lightning", "protocol", "base-to-new", "--recipe", toy_recipe, *chosen,
-            "--seeds", *SEEDS, "--out", out, "--jobs", 2, "--report", "--trainer.max_epochs", 20,
+            "--seeds", *SEEDS, "--out", out, "--jobs", 2, "--report", "--trainer.max_epochs", 150,
             "--model.aggregator_epochs", 5,
         ]  # fmt: skip
         environment = os.environ | {"AAPE_CACHE": str(cache)}
         return subprocess.Popen(
-            list(map(str, command)), env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            list(map(str, command)),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=listening,
         )
 
     return start

@@ -21,6 +21,7 @@ WHOLE = LEAST | {
     "diagnostics": {"cosine/aape": 0.1234567890123456789},
     "curves": {"train/loss": [3.0, 2.0, 1e-300]},
     "seconds": {"fit": 1.5},
+    "setting": {"data.shots": 4, "model.query": "image", "model.lr": 0.001, "data.prompts": None},
     "overrides": ["--model.lr", "1e-3"],
     "config": {"model": {"class_path": "A", "init_args": {"lr": 1e-3, "names": ["ä", None, True]}}},
     "versions": {"torch": "2.13.0"},

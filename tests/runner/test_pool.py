@@ -27,6 +27,11 @@ class DeafTask(ZeroShotTask):
 """
 
 
+def listening():
+    """Take interrupts, which a shell's background job, as these tests may be, is started to ignore."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_process_has_no_more_threads_than_this_one(toy_recipe, tmp_path, monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
     request = Request(
@@ -46,7 +51,9 @@ def test_an_interrupt_ends_processes_that_do_not_listen(toy_recipe, tmp_path, me
         "--method", method("deaf", "model: {class_path: deaf.DeafTask}\n"), "--seeds", "1", "2", "--jobs", "2",
         "--out", str(tmp_path / "out"),
     ]  # fmt: skip
-    process = subprocess.Popen(command, env=os.environ | places, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command, env=os.environ | places, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=listening
+    )
     while not started.exists() and process.poll() is None:
         time.sleep(0.05)
     assert process.poll() is None, process.stdout.read()

@@ -158,7 +158,7 @@ def test_sentences_are_matched_at_once_and_kept(init, birds, tmp_path):
     (tmp_path / "mine.json").write_text(json.dumps(SENTENCES))
     code, out, _ = init(birds, "--out", tmp_path / "birds.yaml", "--prompts", tmp_path / "mine.json")
     assert code == 0
-    assert "mine.json" in out
+    assert "mine.json" in "".join(out.split())  # wherever a long path is folded
     manifest = load_manifest(str(tmp_path / "birds.yaml"))
     found = sentences_of(manifest, data_root(manifest, None), ["ant", "bee"], None)
     assert found == {"ant": ["An ant has six legs."], "bee": ["A bee makes honey."]}
