@@ -21,6 +21,7 @@ SMALL = (
 )  # fmt: skip
 SMALL_LANGUAGE = (
     *SMALL[:2], "--trainer.max_steps", "1", *SMALL[4:10], "--data.num_workers", "0", "--data.batch_size", "2",
+    "--data.degradations", "[none]",
 )  # fmt: skip
 
 

@@ -154,11 +154,12 @@ def test_a_manifest_elsewhere_names_its_images_and_sentences_in_full(init, birds
     assert split_of(tmp_path / "notes" / "deep" / "birds.yaml").class_names == ["ant", "bee"]
 
 
-def test_sentences_are_matched_at_once_and_kept(init, birds, tmp_path):
+def test_sentences_are_matched_at_once_and_kept(init, birds, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "400")  # a narrow table folds long paths
     (tmp_path / "mine.json").write_text(json.dumps(SENTENCES))
     code, out, _ = init(birds, "--out", tmp_path / "birds.yaml", "--prompts", tmp_path / "mine.json")
     assert code == 0
-    assert "mine.json" in "".join(out.split())  # wherever a long path is folded
+    assert "mine.json" in out
     manifest = load_manifest(str(tmp_path / "birds.yaml"))
     found = sentences_of(manifest, data_root(manifest, None), ["ant", "bee"], None)
     assert found == {"ant": ["An ant has six legs."], "bee": ["A bee makes honey."]}
