@@ -73,7 +73,7 @@ def run_in_processes(request: Request, chosen: Sequence[Job], count: int) -> dic
         count: Processes; with GPUs, process i has GPU i, and beyond their number they share.
 
     Returns:
-        What went wrong, by job.
+        What went wrong, by job, in the order of the jobs.
     """
     failures: dict[Job, str] = {}
     waiting = list(reversed(chosen))
@@ -103,7 +103,7 @@ def run_in_processes(request: Request, chosen: Sequence[Job], count: int) -> dic
     finally:
         for worker in workers:
             worker.stop()
-    return failures
+    return {job: failures[job] for job in chosen if job in failures}
 
 
 def _share_of(place: int, count: int) -> dict[str, str]:
