@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from aape_lightning.backbones import Backbone, BackboneSpec
 from aape_lightning.batch import ClassificationBatch, require
 from aape_lightning.errors import BatchError, CheckpointError, RecipeError
+from aape_lightning.tasks.building import built_from, drawn_seed
 from aape_lightning.tasks.evaluation import ClassifierEvaluation
 from aape_lightning.tasks.means import EpochMeans
 from aape_lightning.tasks.records import record_run, refuse_another_backbone, refuse_other_epochs
@@ -30,7 +31,7 @@ class FeatureTask(ClassifierEvaluation):
     def __init__(self) -> None:
         super().__init__()
         self.means = EpochMeans()
-        self._build_seed = int(torch.randint(2**62, ()))
+        self._build_seed = drawn_seed()
 
     @abstractmethod
     def build(self, spec: BackboneSpec) -> None:
@@ -44,8 +45,7 @@ class FeatureTask(ClassifierEvaluation):
         """
         if self.hparams["backbone_spec"] is not None:
             self.logit_scale: float = self.hparams["backbone_spec"]["logit_scale"]
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(self._build_seed)
+            with built_from(self._build_seed):
                 self.build(self.hparams["backbone_spec"])
 
     # ---- the DataModule ------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from aape_lightning.backbones import Backbone, BackboneSpec
 from aape_lightning.backbones.prompted_text import EmbeddedTexts, PromptedText
 from aape_lightning.batch import ClassificationBatch, require
 from aape_lightning.errors import BatchError, RecipeError
+from aape_lightning.tasks.building import built_from, drawn_seed
 from aape_lightning.tasks.evaluation import ClassifierEvaluation
 from aape_lightning.tasks.means import EpochMeans
 from aape_lightning.tasks.records import record_run, refuse_another_backbone, refuse_other_epochs
@@ -40,7 +41,7 @@ class PromptLearnerTask(ClassifierEvaluation):
         super().__init__()
         self.means = EpochMeans()
         self._features: Tensor | None = None
-        self._build_seed = int(torch.randint(2**62, ()))
+        self._build_seed = drawn_seed()
 
     # ---- what subclasses give ------------------------------------------------------------------------------------
 
@@ -86,8 +87,7 @@ class PromptLearnerTask(ClassifierEvaluation):
             if not (0 < value < float("inf") or (value == 0 and name == "weight_decay")):
                 raise RecipeError(f"{name} is {value}; it must be {least} (--model.{name}).")
         if self.hparams["backbone_spec"] is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(self._build_seed)
+            with built_from(self._build_seed):
                 self.build(self.hparams["backbone_spec"], self.hparams["sizes"])
             self.logit_scale: float = self.hparams["backbone_spec"]["logit_scale"]
 

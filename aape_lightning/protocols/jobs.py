@@ -89,7 +89,7 @@ class Protocol:
     contents: Callable[[Any, Trainer], list[str]] = _nothing_more
 
     def job_arguments(self, job: Job) -> list[str]:
-        """The keys that one job adds to the recipe and its method; the setting is laid under the method."""
+        """The keys that one job adds to the recipe and its method, beside its setting."""
         seed = str(job.seed)
         return [*self.arguments, "--data.seed", seed, "--seed_everything", seed]
 

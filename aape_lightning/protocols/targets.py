@@ -7,26 +7,13 @@ import yaml
 
 from aape_lightning.data.manifests.load import domains_of
 from aape_lightning.errors import RecipeError
-from aape_lightning.protocols.names import DOMAIN_GENERALIZATION
+from aape_lightning.protocols.names import COOP_DATASETS, DOMAIN_GENERALIZATION
 from aape_lightning.resources import recipe_path
 
 __all__ = ["default_targets"]
 
 # CoOp's (paper section 4.1), in the order of its tables.
 _DOMAINS = {"imagenet": ("imagenetv2", "imagenet_sketch", "imagenet_a", "imagenet_r")}
-# CoCoOp's ten targets of a model trained on ImageNet.
-_DATASETS = (
-    "caltech101",
-    "oxford_pets",
-    "stanford_cars",
-    "oxford_flowers",
-    "food101",
-    "fgvc_aircraft",
-    "sun397",
-    "dtd",
-    "eurosat",
-    "ucf101",
-)
 
 
 def default_targets(protocol: str, recipe: str, overrides: Sequence[str] = ()) -> list[str]:
@@ -45,7 +32,7 @@ def default_targets(protocol: str, recipe: str, overrides: Sequence[str] = ()) -
     """
     source = _manifest_of(recipe, overrides)
     if protocol != DOMAIN_GENERALIZATION:
-        return [name for name in _DATASETS if name != source]
+        return [name for name in COOP_DATASETS[1:] if name != source]  # ImageNet is the source of the field
     targets = _DOMAINS.get(source) or _other_domains(source)
     if not targets:
         raise RecipeError(

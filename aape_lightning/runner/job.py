@@ -53,9 +53,8 @@ class PreparedJob:
     def run(self) -> None:
         """Train, test, and write result and examples; wherever it is cut short, no half result stands."""
         cli, job = self.cli, self.job
-        more_contents = self.protocol.contents(
-            cli.datamodule, cli.trainer
-        )  # first: a missing target would waste the training
+        # First, since a missing target would waste the training.
+        more_contents = self.protocol.contents(cli.datamodule, cli.trainer)
         measured = self.protocol.measure(cli.model, cli.datamodule, cli.trainer)
         examples = kept_examples(cli.model, cli.datamodule)
         result = cli.result(

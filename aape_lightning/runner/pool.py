@@ -110,8 +110,8 @@ def _share_of(place: int, count: int) -> dict[str, str]:
     """The environment of a process: its share of this one's threads, and its GPU where there are any."""
     threads = max(1, torch.get_num_threads() // count)
     gpus = torch.cuda.device_count()
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if "CUDA_VISIBLE_DEVICES" in os.environ else []
-    names = visible or [str(gpu) for gpu in range(gpus)]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(gpu) for gpu in range(gpus)]
     share = {"OMP_NUM_THREADS": str(threads)}
     return share | ({"CUDA_VISIBLE_DEVICES": names[place % gpus]} if gpus else {})
 

@@ -22,6 +22,7 @@ from aape_lightning.backbones import BackboneSpec
 from aape_lightning.batch import PromptBatch, require
 from aape_lightning.errors import BatchError, CheckpointError, RecipeError
 from aape_lightning.modules import Aggregator, Generator, clip_reward
+from aape_lightning.tasks.building import built_from, drawn_seed
 from aape_lightning.tasks.means import EpochMeans
 from aape_lightning.tasks.plan import Plan, Stage
 from aape_lightning.tasks.records import record_run, refuse_another_backbone, refuse_other_epochs
@@ -53,7 +54,7 @@ class AAPETask(LightningModule):
         self.aggregator: Aggregator | None = None
         self.stage: Stage = "aggregator"
         self.means = EpochMeans()
-        self._build_seed = int(torch.randint(2**62, ()))
+        self._build_seed = drawn_seed()
 
     # ---- building ------------------------------------------------------------------------------------------------
 
@@ -73,8 +74,7 @@ class AAPETask(LightningModule):
         """
         _check_ranges(self.hparams)
         if self.hparams["backbone_spec"] is not None:
-            with torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(self._build_seed)
+            with built_from(self._build_seed):
                 self.build_modules(self.hparams["backbone_spec"])
 
     def setup(self, stage: str) -> None:

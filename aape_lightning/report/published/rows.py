@@ -13,25 +13,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aape_lightning.errors import ResultError
+from aape_lightning.protocols.names import COOP_DATASETS
 
 __all__ = ["AVERAGE", "THE_ELEVEN", "Published", "published_numbers", "read_published"]
 
 AVERAGE = "average of the 11"
-THE_ELEVEN = frozenset(
-    {
-        "imagenet",
-        "caltech101",
-        "oxford_pets",
-        "stanford_cars",
-        "oxford_flowers",
-        "food101",
-        "fgvc_aircraft",
-        "sun397",
-        "dtd",
-        "eurosat",
-        "ucf101",
-    }
-)
+THE_ELEVEN = frozenset(COOP_DATASETS)
 _PACKAGE = "aape_lightning.report.published"
 
 Percent = Annotated[float, Field(ge=0, le=100)]
