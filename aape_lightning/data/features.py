@@ -20,11 +20,11 @@ from filelock import FileLock
 from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor
-from torch.utils.data import Subset
 
 from aape_lightning.backbones import Backbone
 from aape_lightning.data.degrade import degrade
-from aape_lightning.data.loading import ImageDataset, ImageLoader, collate_images
+from aape_lightning.data.encoding import encode_rows
+from aape_lightning.data.loading import ImageDataset
 from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
 from aape_lightning.errors import DataError
 from aape_lightning.files import write_json
@@ -37,7 +37,6 @@ Output = Literal["embedding", "tokens"]
 # Tokens are many (RN50x16 has 144 of 3,072 numbers an image) and a linear map reads them: half precision is enough.
 _FORMS = {"embedding": ("embeddings.npy", "float32"), "tokens": ("tokens.npy", "float16")}
 _ROWS_PER_CHUNK = 256  # images between two notes of progress
-_IMAGES_PER_PASS = 256  # images through the tower at once
 
 
 @dataclass(frozen=True)
@@ -185,21 +184,15 @@ class FeatureStore:
             shape=self.shape,
         )
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
-        loader = ImageLoader(
-            Subset(images, range(rows_done, len(images))),
-            batch_size=max(1, _IMAGES_PER_PASS // self.views.count),
-            num_workers=workers if len(images) - rows_done >= _ROWS_PER_CHUNK else 0,
-            collate_fn=collate_images,
-        )
         self.backbone.to(device)
         noted = rows_done
         with progress() as bar:
             task = bar.add_task("encoding images", total=len(images), completed=rows_done)
-            for batch in loader:
-                encoded = self.encode(batch.flatten(0, 1).to(device)).cpu().numpy()
-                stored[rows_done : rows_done + len(batch)] = encoded.reshape(len(batch), *self.shape[1:])
-                rows_done += len(batch)
-                bar.advance(task, len(batch))
+            rows = range(rows_done, len(images))
+            for encoded in encode_rows(images, rows, self.encode, device, workers, self.views.count):
+                stored[rows_done : rows_done + len(encoded)] = encoded.numpy()
+                rows_done += len(encoded)
+                bar.advance(task, len(encoded))
                 if rows_done - noted >= _ROWS_PER_CHUNK or rows_done == len(images):
                     stored.flush()
                     write_json(partial / "progress.json", {"rows": rows_done})

@@ -24,7 +24,7 @@ VIEWS = [Views(), Views("augmented", 3, seed=2)]
 def small_chunks(monkeypatch):
     """Four images through the tower at once, and progress noted every four: the toy's 30 images are many."""
     monkeypatch.setattr(features, "_ROWS_PER_CHUNK", 4)
-    monkeypatch.setattr(features, "_IMAGES_PER_PASS", 4)
+    monkeypatch.setattr(encoding, "_IMAGES_PER_PASS", 4)
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ from aape_lightning.backbones import load_backbone
 from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
 from aape_lightning.data.degrade import degrade
 from aape_lightning.data.images import file_size, image_opener
-features._ROWS_PER_CHUNK = features._IMAGES_PER_PASS = 4
+features._ROWS_PER_CHUNK = encoding._IMAGES_PER_PASS = 4
 root, manifest = Path(sys.argv[1]), load_manifest(sys.argv[1] + "/toy.yaml")
 whole, seen = image_opener(manifest, root), []
 def opener(path):
