@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from aape_lightning.backbones import load_backbone
-from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
+from aape_lightning.data import FeatureStore, Views, encoding, features, load_manifest, read_split
 from aape_lightning.data.degrade import degrade
 from aape_lightning.data.images import file_size, image_opener
 from aape_lightning.data.transforms import augmentation, seeded
@@ -242,7 +242,7 @@ import sys, time
 from pathlib import Path
 import torch
 from aape_lightning.backbones import load_backbone
-from aape_lightning.data import FeatureStore, Views, features, load_manifest, read_split
+from aape_lightning.data import FeatureStore, Views, encoding, features, load_manifest, read_split
 from aape_lightning.data.degrade import degrade
 from aape_lightning.data.images import file_size, image_opener
 features._ROWS_PER_CHUNK = encoding._IMAGES_PER_PASS = 4
