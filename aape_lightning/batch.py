@@ -40,9 +40,10 @@ class PromptBatch(TypedDict):
     Attributes:
         index: Position of each image in its part of the data.
         image_embedding: The image tower's embeddings; absent where the task encodes `image` itself.
-        prompts: Sentence embeddings of the image's class, padded; in training only.
-        prompt_mask: True where `prompts` holds a sentence; in training only.
-        summary: The trained aggregator's summaries; in the second stage of the staged schedule only.
+        prompts: Sentence embeddings of the image's class, padded; in training only, and where an aggregator reads them.
+        prompt_mask: True where `prompts` holds a sentence; with `prompts`.
+        summary: The trained aggregator's summaries, in the place of `prompts` in the second stage of the staged
+            schedule.
     """
 
     index: Int[Tensor, " b"]

@@ -11,8 +11,10 @@ import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 import aape_lightning.baselines
 import aape_lightning.data.captioning
@@ -23,7 +25,7 @@ import aape_lightning.data.vqa
 import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these let recipes name classes by their short names
 from aape_lightning.arguments import expand_recipes
-from aape_lightning.callbacks import PredictionWriter, RunFiles
+from aape_lightning.callbacks import PredictionWriter, ProgressBar, RunFiles
 from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
 from aape_lightning.messages import quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, device_name, now, versions
@@ -130,7 +132,11 @@ class AAPECLI(LightningCLI):
         given = self._get(self.config_init, "trainer", default={})
         if given.get("logger") in (None, True):
             settings["logger"] = _csv_logger(folder) if self.subcommand == "fit" else False
-        callbacks = [*(given.get("callbacks") or []), RunFiles(), PredictionWriter()]
+        chosen = given.get("callbacks") or []
+        callbacks = [*(chosen if isinstance(chosen, list) else [chosen]), RunFiles(), PredictionWriter()]
+        has_bar = any(isinstance(callback, AnyProgressBar) for callback in callbacks)
+        if not has_bar and given.get("enable_progress_bar") is not False:
+            callbacks.append(ProgressBar())
         return super().instantiate_trainer(**settings, callbacks=callbacks, **kwargs)
 
     def _forget_checkpoint(self) -> None:
@@ -241,10 +247,15 @@ def _check_checkpoint(path: Path, *, resumes: bool) -> None:
 
 def _csv_logger(folder: Path) -> CSVLogger:
     """Writes `metrics.csv`; a resumed run keeps what the interrupted one had written as `metrics-1.csv`, `-2`, ..."""
+    _keep_metrics(folder)
+    return CSVLogger(folder, name="", version="")
+
+
+@rank_zero_only  # of processes that start together one renames the file
+def _keep_metrics(folder: Path) -> None:
     metrics = folder / "metrics.csv"
     if metrics.is_file():
         metrics.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
-    return CSVLogger(folder, name="", version="")
 
 
 def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401

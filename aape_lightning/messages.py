@@ -19,6 +19,7 @@ _KNOWN_WARNINGS = (
     ".*but have no `validation_step`.*",  # a task without a head has nothing to validate
     ".*Total length of `list` across ranks is zero.*",  # a dataset without validation images has no loader for them
     ".*module\\(s\\) in eval mode at the start of training.*",  # frozen towers and language models are meant to be
+    ".*infer the batch indices.*",  # predictions carry their positions themselves
     ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
 )
 # An advertisement; a default that matters for strangers' checkpoints, and ours are read with weights_only first; and a

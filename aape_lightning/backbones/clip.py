@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from aape_lightning.backbones.base import FrozenBackbone
 from aape_lightning.backbones.fingerprints import fingerprint
+from aape_lightning.backbones.vit import vit_tokens
 
 with warnings.catch_warnings():
     # clip-anytorch 2.6.0 imports pkg_resources, which warns of its own end; our bound on setuptools keeps it.
@@ -29,6 +30,7 @@ class ClipBackbone(FrozenBackbone):
         transform: The model's evaluation transform, as `clip.load` returns it.
     """
 
+    reads_causally = True
     image_mean = (0.48145466, 0.4578275, 0.40821073)
     image_std = (0.26862954, 0.26130258, 0.27577711)
 
@@ -48,12 +50,18 @@ class ClipBackbone(FrozenBackbone):
         tokens: Tensor = clip.tokenize(texts, context_length=self.context_length, truncate=True)
         return tokens
 
+    def _image_features(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        visual = self.model.visual
+        if not isinstance(visual, clip.model.VisionTransformer):
+            return super()._image_features(images)
+        features: Tensor = vit_tokens(visual, images, kept=slice(0, 1))[:, 0] @ visual.proj
+        return features
+
     def _image_grid(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
         visual = self.model.visual
         if isinstance(visual, clip.model.ModifiedResNet):
             return self._output_of(visual.layer4, images).flatten(2).mT
-        grid: Tensor = visual.ln_post(self._output_of(visual.transformer, images).transpose(0, 1))[:, 1:]
-        return grid
+        return vit_tokens(visual, images, kept=slice(1, None))
 
     def _output_of(self, module: nn.Module, images: Float[Tensor, "b 3 h w"]) -> Tensor:
         """What a module of the image tower hands on: the tower itself gives its last output alone."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from aape_lightning.backbones.base import FrozenBackbone
 from aape_lightning.backbones.checks import reading, require_plain_transform
@@ -54,6 +54,29 @@ class OpenClipBackbone(FrozenBackbone):
             return len(self._tokenizer.encode(text)) + 2
         # open_clip cleans texts before it hands them to a tokeniser of Hugging Face's.
         return len(self._tokenizer.tokenizer(self._tokenizer.clean_fn(text), verbose=False).input_ids)
+
+    @property
+    def reads_causally(self) -> bool:  # type: ignore[override]
+        """Whether the text tower has a causal mask, and the embedding is read at the end token."""
+        tower = getattr(self.model, "text", self.model)
+        pooled = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
+        ends = getattr(tower, "attn_mask", None) is not None and pooled in ("argmax", "eos")
+        return ends and getattr(tower, "cls_emb", None) is None  # CoCa reads a token that it appends
+
+    def _text_features(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b d"]:
+        """The text tower's output; open_clip's `CLIP`, unlike its other models, takes only whole contexts."""
+        model, t = self.model, tokens.shape[1]
+        if hasattr(model, "text") or t == model.context_length:
+            return super()._text_features(tokens)
+        from open_clip.transformer import text_global_pool
+
+        x = model.token_embedding(tokens) + model.positional_embedding[:t]
+        x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:t, :t]))
+        pooled: Tensor = text_global_pool(x, tokens, model.text_pool_type, eos_token_id=model.text_eos_id)
+        projection = model.text_projection
+        if projection is None:
+            return pooled
+        return cast(Tensor, projection(pooled) if isinstance(projection, nn.Linear) else pooled @ projection)
 
     def _tokens(self, texts: list[str]) -> Int[Tensor, "b t"]:
         tokens: Tensor = self._tokenizer(texts)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, TypedDict, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, UInt8
 from PIL.Image import Image
 from torch import Tensor
 
@@ -71,6 +71,14 @@ class Backbone(Protocol):
         """The backbone's own evaluation transform: an RGB image to a (3, H, W) tensor."""
 
     @property
+    def pixel_transform(self) -> Callable[[Image], Tensor]:
+        """`transform` for many images: uint8 pixels (3, H, W) that `normalize` completes.
+
+        Where the transform cannot be cut ahead of its normalisation it is `transform`, whose floats `normalize` leaves
+        as they are.
+        """
+
+    @property
     def spec(self) -> BackboneSpec:
         """This backbone in plain values."""
 
@@ -84,11 +92,14 @@ class Backbone(Protocol):
     def token_count(self, text: str) -> int:
         """Length of a text in tokens, start and end included, before any truncation."""
 
-    def encode_image(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
-        """Unit-norm embeddings of transformed images."""
+    def normalize(self, images: Float[Tensor, "b 3 h w"] | UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """Transformed images, on the device of what `pixel_transform` gave of them."""
 
-    def image_tokens(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
-        """The grid of transformed images before it is pooled, in float32, without gradients and not normalised.
+    def encode_image(self, images: Float[Tensor, "b 3 h w"] | UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of transformed images, or of what `pixel_transform` gives of them."""
+
+    def image_tokens(self, images: Float[Tensor, "b 3 h w"] | UInt8[Tensor, "b 3 h w"]) -> Float[Tensor, "b t c"]:
+        """The grid of images before it is pooled, in float32, without gradients and not normalised.
 
         Raises:
             BackboneNotFoundError: If the image tower has no grid.

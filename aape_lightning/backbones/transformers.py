@@ -51,6 +51,8 @@ class TransformersBackbone(FrozenBackbone):
         processor: Its image processor.
     """
 
+    reads_causally = True
+
     def __init__(self, name: str, model: nn.Module, tokenizer: Any, processor: Any) -> None:  # noqa: ANN401
         super().__init__(name, model, ProcessorTransform(processor))
         self._tokenizer = tokenizer

@@ -1,7 +1,8 @@
-"""Trainer callbacks: a run's files, curves, predictions."""
+"""Trainer callbacks: a run's files, curves, predictions, and its progress."""
 
 from aape_lightning.callbacks.curves import Curves
 from aape_lightning.callbacks.predictions import PredictionWriter
+from aape_lightning.callbacks.progress_bar import ProgressBar
 from aape_lightning.callbacks.run_files import RunFiles
 
-__all__ = ["Curves", "PredictionWriter", "RunFiles"]
+__all__ = ["Curves", "PredictionWriter", "ProgressBar", "RunFiles"]

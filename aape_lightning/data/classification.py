@@ -14,6 +14,7 @@ from aape_lightning.data.class_text import ClassText, load_sentences
 from aape_lightning.data.contents import contents_hash
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import Draw, draw
+from aape_lightning.data.encoding import Precision
 from aape_lightning.data.features import Views
 from aape_lightning.data.kinds import sentence_kinds
 from aape_lightning.data.loaded import LoadedImages
@@ -72,6 +73,8 @@ class ClassificationDataModule(ImageDataModule):
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
             Where the store is not read every epoch draws a fresh view if this is not 0.
         batch_size: Training images a batch and process.
+        tower_precision: Precision of the image tower when stores are built: `32`, or `bf16` or `16` by autocast, which
+            a GPU computes faster; stores of different precisions are different stores.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
 
@@ -103,6 +106,7 @@ class ClassificationDataModule(ImageDataModule):
         store: bool = True,
         views: int = 0,
         batch_size: int = 32,
+        tower_precision: Precision = "32",
         num_workers: int | None = None,
         cache_dir: str | None = None,
     ) -> None:

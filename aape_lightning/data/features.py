@@ -3,13 +3,14 @@
 A store is a folder with `embeddings.npy` (M, V, D), or `tokens.npy` (M, V, T, W), and `store.json`. It is keyed by
 everything that its numbers depend on: the backbone's weights, the transform, the views, the dtype, and the list of
 files with their sizes. The files' times do not count, so copies of a dataset share a store. It is built under another
-name, chunk by chunk with its progress written down, and renamed when it is whole; an interrupted build goes on.
+name, by any number of processes (see `aape_lightning.shards`), and renamed when it is whole; an interrupted build goes
+on. Nothing here grows with the number of images but what is on disk: the list of paths is the caller's.
 """
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,12 +24,13 @@ from torch import Tensor
 
 from aape_lightning.backbones import Backbone
 from aape_lightning.data.degrade import degrade
-from aape_lightning.data.encoding import encode_rows
+from aape_lightning.data.encoding import Precision, encode_rows
 from aape_lightning.data.loading import ImageDataset
+from aape_lightning.data.path_list import PathList
 from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
 from aape_lightning.errors import DataError
 from aape_lightning.files import write_json
-from aape_lightning.progress import progress
+from aape_lightning.shards import ShardedArray, Values
 
 __all__ = ["FeatureStore", "Output", "Views"]
 
@@ -36,7 +38,7 @@ Output = Literal["embedding", "tokens"]
 
 # Tokens are many (RN50x16 has 144 of 3,072 numbers an image) and a linear map reads them: half precision is enough.
 _FORMS = {"embedding": ("embeddings.npy", "float32"), "tokens": ("tokens.npy", "float16")}
-_ROWS_PER_CHUNK = 256  # images between two notes of progress
+_PER_SHARD = 512  # views encoded between two notes of progress: what a kill costs at most
 
 
 @dataclass(frozen=True)
@@ -69,13 +71,14 @@ class Views:
 
 
 class _ImageViews(ImageDataset):
-    """The stored views (V, 3, H, W) of each image."""
+    """The stored views (V, 3, H, W) of each image, as pixels: the tower normalises them."""
 
     def __init__(self, paths: Sequence[str], opener: Callable[[str], Image], backbone: Backbone, views: Views) -> None:
-        self.paths = paths
+        self.paths = PathList(paths)
         self.opener = opener
         self.views = views
-        self.transform = backbone.transform if views.kind == "centre" else augmentation(backbone)
+        centre = views.kind == "centre"
+        self.transform = backbone.pixel_transform if centre else augmentation(backbone, normalized=False)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -102,6 +105,7 @@ class FeatureStore:
         file_size: Size of an image by its path, so that replaced files are seen.
         views: Which views are stored.
         output: What of the image tower is stored: its embedding, or its tokens for a language model.
+        precision: In which the tower computes; stores of different precisions are different stores.
     """
 
     def __init__(
@@ -113,11 +117,13 @@ class FeatureStore:
         file_size: Callable[[str], int],
         views: Views,
         output: Output = "embedding",
+        precision: Precision = "32",
     ) -> None:
         self.backbone = backbone
         self.paths = paths
         self.opener = opener
         self.views = views
+        self.precision: Precision = precision
         self.encode = backbone.encode_image if output == "embedding" else backbone.image_tokens
         self.file, self.dtype = _FORMS[output]
         width = (backbone.embed_dim,) if output == "embedding" else backbone.image_token_shape
@@ -129,9 +135,9 @@ class FeatureStore:
             "views": asdict(views),
             "output": output,
             "dtype": self.dtype,
-            "files": hashlib.sha256(json.dumps([[path, file_size(path)] for path in paths]).encode()).hexdigest(),
+            "files": _files_hash(paths, file_size),
             "shape": list(self.shape),
-        }
+        } | ({} if precision == "32" else {"precision": precision})
         key = hashlib.sha256(json.dumps(self.description, sort_keys=True).encode()).hexdigest()
         self.folder = folder / key[:24]
 
@@ -156,7 +162,10 @@ class FeatureStore:
         return torch.from_numpy(stored)
 
     def build(self, device: torch.device, workers: int) -> None:
-        """Compute what is missing; a second process that asks for the same store waits, and finds it built.
+        """Compute what is missing, together with every other process that asks for the same store.
+
+        No shard is computed twice. Each process returns when the store is whole; one that is killed loses the shard
+        that it was at.
 
         Args:
             device: Where the image tower runs.
@@ -165,44 +174,39 @@ class FeatureStore:
         Raises:
             ImageError: If an image is missing or cannot be decoded; what was computed before is kept.
         """
+        if self.is_built:
+            shutil.rmtree(self.folder / "shards", ignore_errors=True)  # left where a kill came right after the end
+            return
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.folder.with_suffix(".lock")):
+        partial, lock = self.folder.with_suffix(".partial"), FileLock(self.folder.with_suffix(".lock"))
+        rows = max(1, _PER_SHARD // self.views.count)
+        array = ShardedArray(partial / self.file, self.shape, self.dtype, rows, taken=lambda: self.is_built)
+        with lock:
             if self.is_built:
                 return
-            partial = self.folder.with_suffix(".partial")
-            self._fill(partial, device, workers)
-            write_json(partial / "store.json", self.description)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            partial.rename(self.folder)
+            array.prepare()
+        array.fill(lambda rows: self._encoded(rows, device, workers), "encoding images")
+        with lock:
+            if not self.is_built:
+                write_json(partial / "store.json", self.description)
+                shutil.rmtree(self.folder, ignore_errors=True)
+                partial.rename(self.folder)
+                shutil.rmtree(self.folder / "shards", ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)  # who came late has put a lock there again
 
-    def _fill(self, partial: Path, device: torch.device, workers: int) -> None:
-        rows_done = self._rows_done(partial)
-        stored = np.lib.format.open_memmap(
-            partial / self.file,
-            mode="r+" if rows_done else "w+",
-            dtype=self.dtype,
-            shape=self.shape,
-        )
+    def _encoded(self, rows: range, device: torch.device, workers: int) -> Generator[Values, None, None]:
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
         self.backbone.to(device)
-        noted = rows_done
-        with progress() as bar:
-            task = bar.add_task("encoding images", total=len(images), completed=rows_done)
-            rows = range(rows_done, len(images))
-            for encoded in encode_rows(images, rows, self.encode, device, workers, self.views.count):
-                stored[rows_done : rows_done + len(encoded)] = encoded.numpy()
-                rows_done += len(encoded)
-                bar.advance(task, len(encoded))
-                if rows_done - noted >= _ROWS_PER_CHUNK or rows_done == len(images):
-                    stored.flush()
-                    write_json(partial / "progress.json", {"rows": rows_done})
-                    noted = rows_done
+        views, precision = self.views.count, self.precision
+        for encoded in encode_rows(images, rows, self.encode, device, workers, views, precision=precision):
+            yield encoded.numpy()
 
-    def _rows_done(self, partial: Path) -> int:
-        """Rows that an interrupted build has left behind."""
-        partial.mkdir(exist_ok=True)
-        note = partial / "progress.json"
-        if not note.is_file() or not (partial / self.file).is_file():
-            return 0
-        rows: int = json.loads(note.read_text())["rows"]
-        return rows
+
+def _files_hash(paths: Sequence[str], file_size: Callable[[str], int]) -> str:
+    """Hash of the JSON of all paths and sizes, `[["a.jpg", 10], ...]`, which is never held as a whole."""
+    digest, comma = hashlib.sha256(b"["), ""
+    for path in paths:
+        digest.update((comma + json.dumps([path, file_size(path)])).encode())
+        comma = ", "
+    digest.update(b"]")
+    return digest.hexdigest()

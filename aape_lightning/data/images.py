@@ -94,7 +94,8 @@ def open_image(path: Path) -> Image.Image:
         with Image.open(path) as image:
             if image.mode.startswith("I;16"):
                 return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("RGB")
-            return image.convert("RGB")
+            image.load()
+            return image if image.mode == "RGB" else image.convert("RGB")
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:

@@ -1,33 +1,19 @@
-"""What the loaders of a DataModule yield: positions of images, or the images themselves, transformed by workers."""
+"""Loaders of images that workers decode and transform."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import torch
 from PIL.Image import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from aape_lightning.batch import ImageBatch
 from aape_lightning.data.transforms import seeded
 from aape_lightning.errors import ImageError
 
-__all__ = ["ImageDataset", "ImageLoader", "Images", "Positions", "collate_images", "collate_positions"]
+__all__ = ["ImageDataset", "ImageLoader", "Images", "collate_images"]
 
 Key = tuple[int, int]  # epoch and position, as the samplers yield them
-
-
-class Positions(Dataset[Key]):
-    """The identity: with stored features a batch is its positions, and everything else is a gather on the device."""
-
-    def __getitem__(self, key: Key) -> Key:
-        return key
-
-
-def collate_positions(keys: Sequence[Key]) -> ImageBatch:
-    """A batch of positions."""
-    return {"index": torch.tensor([position for _, position in keys])}
 
 
 class ImageDataset(Dataset[Any], ABC):

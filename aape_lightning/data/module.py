@@ -13,15 +13,17 @@ import torch
 from jaxtyping import Float, Int
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.batch import ImageBatch
 from aape_lightning.data.features import FeatureStore, Output, Views
 from aape_lightning.data.images import image_access, image_opener
 from aape_lightning.data.loaded import LoadedImages
-from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
+from aape_lightning.data.loading import ImageLoader, Images, collate_images
+from aape_lightning.data.memory import empty_beside, to_device
+from aape_lightning.data.path_list import PathList
 from aape_lightning.data.places import data_root
+from aape_lightning.data.positions import PositionLoader
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
 from aape_lightning.data.schema import Manifest
 from aape_lightning.data.splits import Part
@@ -32,7 +34,9 @@ from aape_lightning.files import default_workers
 from aape_lightning.modules import Aggregator
 from aape_lightning.prompts import PromptBank
 
-__all__ = ["ImageDataModule"]
+__all__ = ["ImageDataModule", "Loader"]
+
+Loader = PositionLoader | ImageLoader
 
 _LEAST = (
     ("views", 0, "the centre crop"),
@@ -40,14 +44,15 @@ _LEAST = (
     ("num_workers", 0, "decode in the main process"),
 )
 _EVAL_BATCH = 512
-_SUMMARY_CHUNK = 1024
+_SUMMARY_CHUNK = 256
 
 
 class ImageDataModule(LightningDataModule, ABC):
     """Images of a dataset as batches on the device; subclasses say which, and what they are paired with.
 
     Subclasses save their hyper-parameters and call `place`; the ones read here are `backbone`, `seed`, `store`,
-    `views`, `batch_size`, `num_workers` and `cache_dir`. In `setup` they fill `_parts` by `load_images`.
+    `views`, `batch_size`, `tower_precision`, `num_workers` and `cache_dir`. In `setup` they fill `_parts` by
+    `load_images`.
     """
 
     manifest: Manifest
@@ -55,6 +60,7 @@ class ImageDataModule(LightningDataModule, ABC):
     backbone: Backbone
     bank: PromptBank | None = None
     with_tokens = False  # whether batches hold image tokens, for a language model
+    with_prompts = True  # whether training batches hold sentences; a task that reads none says so
 
     @property
     def reads_grid(self) -> bool:
@@ -105,42 +111,47 @@ class ImageDataModule(LightningDataModule, ABC):
         return Views("augmented", self.hparams["views"], self.hparams["seed"])
 
     def load_images(self, loaded: LoadedImages) -> LoadedImages:
-        """Open the stores of a part's images, built on first use; nothing without the feature store."""
+        """Open the stores of a part's images, built on first use; nothing without the feature store.
+
+        Raises:
+            DataError: If the device has no room for the embeddings.
+        """
         if self.reads_store:
-            loaded.features = self.stored("embedding", loaded).to(self.device)
+            loaded.features = to_device(self.stored("embedding", loaded), self.device)
             if self.reads_grid:
                 loaded.tokens = self.stored("tokens", loaded)  # too many for a device: gathered batch by batch
         return loaded
 
     def stored(self, output: Output, loaded: LoadedImages) -> Tensor:
-        """What a part's feature store holds, memory-mapped; it is built on first use."""
+        """What a part's feature store holds, memory-mapped; on first use all processes of the run build it together."""
         opener, size = image_access(self.manifest, self.root)
         folder = self.cache_dir / "features"
-        store = FeatureStore(folder, self.backbone, loaded.paths, opener, size, loaded.views, output)
+        precision = self.hparams["tower_precision"]
+        store = FeatureStore(folder, self.backbone, loaded.paths, opener, size, loaded.views, output, precision)
         store.build(self.device, self.workers)
         return store.open()
 
     # ---- loaders -------------------------------------------------------------------------------------------------
 
-    def train_dataloader(self) -> DataLoader[Any]:
+    def train_dataloader(self) -> Loader:
         """Shuffled batches of the training part; the same global batches for any number of processes."""
         loaded, batch_size = self._parts["train"], self.hparams["batch_size"]
         sampler = TrainSampler(len(loaded.items), batch_size, seed=self.hparams["seed"], **self._replicas())
         return self._loader(loaded, sampler, batch_size)
 
-    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+    def val_dataloader(self) -> Loader | list[Loader]:
         """The validation part, each position once; no loader where the dataset has none."""
         return self.eval_loader(self._parts["val"]) if "val" in self._parts else []
 
-    def test_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+    def test_dataloader(self) -> Loader | list[Loader]:
         """The test part, each position once."""
         return self.eval_loader(self._parts["test"])
 
-    def predict_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+    def predict_dataloader(self) -> Loader | list[Loader]:
         """The test part, each position once."""
         return self.eval_loader(self._parts["test"])
 
-    def eval_loader(self, loaded: LoadedImages) -> DataLoader[Any]:
+    def eval_loader(self, loaded: LoadedImages) -> Loader:
         """Batches of a part, each position once and in order."""
         sampler = EvalSampler(len(loaded.items), **self._replicas())
         return self._loader(loaded, sampler, self.eval_batch_size())
@@ -154,14 +165,14 @@ class ImageDataModule(LightningDataModule, ABC):
             return {"num_replicas": 1, "rank": 0}
         return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
-    def _loader(self, loaded: LoadedImages, sampler: TrainSampler | EvalSampler, batch_size: int) -> DataLoader[Any]:
+    def _loader(self, loaded: LoadedImages, sampler: TrainSampler | EvalSampler, batch_size: int) -> Loader:
         if self.reads_store:
-            return DataLoader(Positions(), batch_size=batch_size, sampler=sampler, collate_fn=collate_positions)
+            return PositionLoader(sampler, batch_size, self.device)
         augmented = loaded.views.kind == "augmented"
         images = Images(
-            [loaded.path(position) for position in range(len(loaded.items))],
+            PathList([loaded.path(position) for position in range(len(loaded.items))]),
             image_opener(self.manifest, self.root, loaded.views.degradation),
-            augmentation(self.backbone) if augmented else self.backbone.transform,
+            augmentation(self.backbone, normalized=False) if augmented else self.backbone.pixel_transform,
             seed=self.hparams["seed"] if augmented else None,
         )
         return ImageLoader(
@@ -169,6 +180,7 @@ class ImageDataModule(LightningDataModule, ABC):
             batch_size=batch_size,
             sampler=sampler,
             num_workers=self.workers,
+            persistent_workers=self.workers > 0 and isinstance(sampler, TrainSampler),  # one start, not one an epoch
             collate_fn=collate_images,
             pin_memory=self.device.type == "cuda",
         )
@@ -179,6 +191,8 @@ class ImageDataModule(LightningDataModule, ABC):
         """Pair images with all that the task needs, by gathers on the device; sentences in training alone."""
         part = self.part_in_use()
         loaded = self.loaded(part, dataloader_idx)
+        if "image" in batch:
+            batch["image"] = self.backbone.normalize(batch["image"])
         paired: dict[str, Any] = {"index": batch["index"]} | self._embedded(batch, loaded)
         if part == "train":
             paired |= self._prompted(batch["index"], loaded)
@@ -224,53 +238,57 @@ class ImageDataModule(LightningDataModule, ABC):
         return embedded
 
     def _prompted(self, index: Int[Tensor, " b"], loaded: LoadedImages) -> dict[str, Tensor]:
-        if self.bank is None or loaded.keys is None:
-            return {}
+        """The images' summaries where they are known, else their sentences."""
         rows = loaded.rows_of(index)
-        prompts, mask = self.bank.gather(loaded.keys[rows])
-        prompted = {"prompts": prompts, "prompt_mask": mask}
         if loaded.summaries is not None:
-            prompted["summary"] = self._viewed(loaded.summaries, rows)
-        return prompted
+            return {"summary": self._viewed(loaded.summaries, rows)}
+        if self.bank is None or loaded.keys is None or not self.with_prompts:
+            return {}
+        prompts, mask = self.bank.gather(loaded.keys[rows])
+        return {"prompts": prompts, "prompt_mask": mask}
 
     def _viewed(self, stored: Float[Tensor, "m v *rest"], rows: Int[Tensor, " b"]) -> Float[Tensor, "b *rest"]:
         """The rows, each in the view that this epoch uses of it."""
-        views = stored.shape[1]
+        images, views = stored.shape[:2]
         if views == 1:
             return stored[rows, 0]
-        drawn = self.drawn("views", torch.full(stored.shape[:1], views))
-        return stored[rows, drawn.to(rows.device)[rows]]
+        place = rows * views + self.drawn("views", images, views).to(rows.device)[rows]
+        return stored.flatten(0, 1)[place]
 
-    def drawn(self, what: str, counts: Int[Tensor, " m"]) -> Int[Tensor, " m"]:
+    def drawn(self, what: str, size: int, counts: int | Int[Tensor, " m"]) -> Int[Tensor, " m"]:
         """A number below each count, drawn anew in each epoch; the same in every process and in a resumed run.
 
         Args:
             what: What is drawn, so that two draws of one epoch are independent.
-            counts: How many there are to choose from.
+            size: How many numbers.
+            counts: How many there are to choose from, for each of them.
         """
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
         if self._draws.get(what, (None,))[0] != epoch:
             seed = self.hparams["seed"] * 1_000_003 + epoch
             generator = torch.Generator().manual_seed(seed + (zlib.crc32(what.encode()) << 32))
-            chance = torch.rand(len(counts), generator=generator, dtype=torch.float64)
-            self._draws[what] = epoch, (chance * counts.cpu()).long().to(self.device)
+            chance = torch.rand(size, generator=generator, dtype=torch.float64)
+            self._draws[what] = epoch, (chance * torch.as_tensor(counts).cpu()).long().to(self.device)
         return self._draws[what][1]
 
     def drawn_captions(self) -> Int[Tensor, " m"]:
         """A row of the bank for each of its entries: the caption that this epoch uses of an image."""
         assert self.bank is not None
-        return self.bank.offsets[:-1] + self.drawn("captions", self.bank.offsets.diff())
+        return self.bank.offsets[:-1] + self.drawn("captions", len(self.bank.keys), self.bank.offsets.diff())
 
     @torch.no_grad()
     def summarize(self, aggregator: Aggregator) -> None:
         """Compute the summaries of every stored training view once; later training batches carry them.
 
         Without the feature store there are no fixed views, and batches carry none.
+
+        Raises:
+            DataError: If there is no room for them, on the device or, large ones on a CPU, in the cache folder.
         """
         train = self._parts["train"]
         if train.features is None or self.bank is None or train.keys is None:
             return
-        train.summaries = torch.empty_like(train.features)
+        train.summaries = empty_beside(train.features, self.cache_dir)
         for start in range(0, len(train.paths), _SUMMARY_CHUNK):
             rows = slice(start, start + _SUMMARY_CHUNK)
             prompts, mask = self.bank.gather(train.keys[rows])

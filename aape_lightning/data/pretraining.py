@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int, UInt8
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from aape_lightning.backbones.clip import ClipBackbone, clip
 from aape_lightning.data.shapes.captions import caption
@@ -56,7 +56,7 @@ class ShapesPretrainingDataModule(LightningDataModule):
     """Fresh scenes of the shapes world in every step, and its classes for zero-shot validation.
 
     Args:
-        batch_size: Images a step.
+        batch_size: Images a step and process.
         steps_per_epoch: Steps between two validations; every epoch shows new scenes.
         context_length: Length of the texts in tokens; the model's.
         named_share: Share of captions that use proper names, the only ones in which rare words occur.
@@ -85,8 +85,11 @@ class ShapesPretrainingDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of new scenes with captions."""
         hparams = self.hparams
+        processes, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         batches = _CaptionedScenes(
             hparams["batch_size"],
+            processes,
+            rank,
             hparams["context_length"],
             hparams["named_share"],
             hparams["style_shares"] or {},
@@ -119,12 +122,20 @@ def normalise(images: UInt8[Tensor, "b h w 3"]) -> Float[Tensor, "b 3 h w"]:
 
 
 class _CaptionedScenes(Dataset[dict[str, Tensor]]):
-    """Batch number i of an endless list of batches; it depends on the seed and i alone."""
+    """A process's part of batch number i of an endless list; the batch depends on the seed, i and its size alone."""
 
     def __init__(
-        self, batch_size: int, context_length: int, named_share: float, style_shares: Mapping[str, float], seed: int
+        self,
+        batch_size: int,
+        processes: int,
+        rank: int,
+        context_length: int,
+        named_share: float,
+        style_shares: Mapping[str, float],
+        seed: int,
     ) -> None:
-        self.batch_size = batch_size
+        self.size = batch_size * processes
+        self.mine = slice(rank * batch_size, (rank + 1) * batch_size)
         self.context_length = context_length
         self.named_share = named_share
         self.style_shares = style_shares
@@ -132,15 +143,22 @@ class _CaptionedScenes(Dataset[dict[str, Tensor]]):
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
         random = random_of(f"pretraining {self.seed} {step}")
-        scenes = [sample_scene(random, style=sample_style(random, self.style_shares)) for _ in range(self.batch_size)]
+        scenes = [sample_scene(random, style=sample_style(random, self.style_shares)) for _ in range(self.size)]
         captions = [caption(scene, random, named_share=self.named_share) for scene in scenes]
-        return {"image": torch.from_numpy(render(scenes)), "tokens": _tokenize(captions, self.context_length)}
+        return {
+            "image": torch.from_numpy(render(scenes[self.mine])),
+            "tokens": _tokenize(captions[self.mine], self.context_length),
+        }
 
 
-class _NewSteps(Sampler[int]):
-    """The numbers of an epoch's batches, which go on where the epoch before ended."""
+class _NewSteps(DistributedSampler[int]):
+    """The numbers of an epoch's batches, which go on where the epoch before ended; the same in every process.
+
+    Subclassing `DistributedSampler` keeps Lightning from dealing the numbers out to processes.
+    """
 
     def __init__(self, steps: int) -> None:
+        Sampler.__init__(self)
         self.steps = steps
         self.epoch = 0
 

@@ -8,6 +8,7 @@ import torch
 
 from aape_lightning.batch import RetrievalBatch
 from aape_lightning.data.captioned import CaptionedDataModule, TrainingPart
+from aape_lightning.data.encoding import Precision
 from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.splits import Part
 from aape_lightning.prompts import PromptBank
@@ -31,6 +32,8 @@ class RetrievalDataModule(CaptionedDataModule):
         store: Read image embeddings from the feature store; otherwise images go through the tower in every step.
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
         batch_size: Training images a batch and process: each has all the others' captions as its negatives.
+        tower_precision: Precision of the image tower when stores are built: `32`, or `bf16` or `16` by autocast, which
+            a GPU computes faster; stores of different precisions are different stores.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
     """
@@ -46,6 +49,7 @@ class RetrievalDataModule(CaptionedDataModule):
         store: bool = True,
         views: int = 0,
         batch_size: int = 256,
+        tower_precision: Precision = "32",
         num_workers: int | None = None,
         cache_dir: str | None = None,
     ) -> None:

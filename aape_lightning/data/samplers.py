@@ -3,7 +3,11 @@
 from collections.abc import Iterator
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 from torch.utils.data import DistributedSampler, Sampler
+
+from aape_lightning.errors import DataError
 
 __all__ = ["EvalSampler", "TrainSampler"]
 
@@ -13,7 +17,8 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
 
     Every number of processes sees the same global batches of `batch_size * num_replicas` images, and a resumed run sees
     the order that the interrupted one would have seen. An incomplete last global batch is dropped, as in CoOp's recipe,
-    unless it is the only one. Subclassing `DistributedSampler` keeps Lightning from replacing it.
+    unless it is the only one: then each process has as many images as the others. Subclassing `DistributedSampler`
+    keeps Lightning from replacing it.
 
     Yields:
         (epoch, position): the epoch is what seeds the image's augmentation.
@@ -24,10 +29,14 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
         num_replicas: Number of processes.
         rank: This process.
         seed: Seed of the order.
+
+    Raises:
+        DataError: If there are fewer images than processes.
     """
 
     def __init__(self, size: int, batch_size: int, *, num_replicas: int, rank: int, seed: int) -> None:
         Sampler.__init__(self)
+        _refuse_idle_processes(size, num_replicas)
         self.size = size
         self.batch_size = batch_size
         self.num_replicas = num_replicas
@@ -38,18 +47,22 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
     def _global_batches(self) -> int:
         return self.size // (self.batch_size * self.num_replicas)
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
+    def order(self) -> Int[Tensor, " n"]:
+        """This process's positions in this epoch."""
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
         order = torch.randperm(self.size, generator=generator)
         if batches := self._global_batches():
             order = order[: batches * self.batch_size * self.num_replicas]
             order = order.view(batches, self.batch_size, self.num_replicas)[:, :, self.rank].reshape(-1)
         else:
-            order = order[self.rank :: self.num_replicas]
-        return ((self.epoch, position) for position in order.tolist())
+            order = order[: len(self) * self.num_replicas][self.rank :: self.num_replicas]
+        return order
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return ((self.epoch, position) for position in self.order().tolist())
 
     def __len__(self) -> int:
-        return self._global_batches() * self.batch_size or len(range(self.rank, self.size, self.num_replicas))
+        return self._global_batches() * self.batch_size or self.size // self.num_replicas
 
 
 class EvalSampler(DistributedSampler[tuple[int, int]]):
@@ -59,11 +72,19 @@ class EvalSampler(DistributedSampler[tuple[int, int]]):
         size: Number of images.
         num_replicas: Number of processes.
         rank: This process.
+
+    Raises:
+        DataError: If there are fewer images than processes.
     """
 
     def __init__(self, size: int, *, num_replicas: int, rank: int) -> None:
         Sampler.__init__(self)
+        _refuse_idle_processes(size, num_replicas)
         self.mine = range(rank, size, num_replicas)
+
+    def order(self) -> Int[Tensor, " n"]:
+        """This process's positions."""
+        return torch.tensor(self.mine, dtype=torch.long)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return ((0, position) for position in self.mine)
@@ -73,3 +94,12 @@ class EvalSampler(DistributedSampler[tuple[int, int]]):
 
     def set_epoch(self, epoch: int) -> None:
         """Evaluation has one order; Lightning calls this all the same."""
+
+
+def _refuse_idle_processes(size: int, processes: int) -> None:
+    """Refuse a part that leaves a process without an image: in a step, or for a metric, all wait for all."""
+    if size < processes and processes > 1:
+        raise DataError(
+            f"There are {size} images for {processes} processes, and each needs one. Start fewer: "
+            f"--trainer.devices {max(1, size)}."
+        )

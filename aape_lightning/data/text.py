@@ -8,8 +8,9 @@ import torch
 from jaxtyping import Bool, Int
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
+from aape_lightning.data.samplers import EvalSampler
 from aape_lightning.data.shapes.chance import random_of, shuffled
 from aape_lightning.data.text_sources import Document, read_documents
 from aape_lightning.errors import DataError
@@ -40,7 +41,7 @@ class TextDataModule(LightningDataModule):
         root: The data root of the manifests.
         vocab_size: Size of the vocabulary at the most.
         context: Length of a block in tokens: the most that the model will take at once.
-        batch_size: Blocks a step.
+        batch_size: Blocks a step and process.
         held_out: Share that is held out of sources without a validation part.
         seed: Seed of the orders.
 
@@ -87,12 +88,18 @@ class TextDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[TextBatch]:
         """Blocks of the texts in an order of each epoch's own."""
-        return DataLoader(self._train, batch_size=self.hparams["batch_size"], sampler=_Blocks(len(self._train)))
+        sampler = _Blocks(len(self._train), **self._replicas())
+        return DataLoader(self._train, batch_size=self.hparams["batch_size"], sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[TextBatch]:
-        """Blocks of the texts that are held out, always the same."""
-        blocks = [(0, block) for block in range(len(self._held))]
-        return DataLoader(self._held, batch_size=self.hparams["batch_size"], sampler=blocks)
+        """Blocks of the texts that are held out, always the same and each once."""
+        sampler = EvalSampler(len(self._held), **self._replicas())
+        return DataLoader(self._held, batch_size=self.hparams["batch_size"], sampler=sampler)
+
+    def _replicas(self) -> dict[str, int]:
+        if self.trainer is None:
+            return {"num_replicas": 1, "rank": 0}
+        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
 
 class _Packed(Dataset[TextBatch]):
@@ -126,19 +133,20 @@ class _Packed(Dataset[TextBatch]):
         return self._stream
 
 
-class _Blocks(Sampler[tuple[int, int]]):
-    """Every block of an epoch; the texts in them are in random order already."""
+class _Blocks(DistributedSampler[tuple[int, int]]):
+    """This process's blocks of an epoch, as many as every other's; the texts in them are in random order already.
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    Subclassing `DistributedSampler` keeps Lightning from replacing it.
+    """
+
+    def __init__(self, count: int, *, num_replicas: int, rank: int) -> None:
+        Sampler.__init__(self)
+        each = count // num_replicas
+        self.mine = range(rank, each * num_replicas, num_replicas)
         self.epoch = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning at the start of each epoch, after resuming too."""
-        self.epoch = epoch
-
     def __len__(self) -> int:
-        return self.count
+        return len(self.mine)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, block) for block in range(self.count))
+        return ((self.epoch, block) for block in self.mine)

@@ -20,15 +20,19 @@ TRANSFORM_VERSION = 1
 Transform = Callable[[Image], Tensor]
 
 
-def augmentation(backbone: Backbone) -> Transform:
-    """CoOp's training transform: random resized crop (8 to 100 % of the area, bicubic), flip, normalisation."""
+def augmentation(backbone: Backbone, *, normalized: bool = True) -> Transform:
+    """CoOp's training transform: random resized crop (8 to 100 % of the area, bicubic), flip, normalisation.
+
+    Args:
+        backbone: Says the size, mean and deviation.
+        normalized: Off, the last step is left to `backbone.normalize`, and images become uint8 pixels.
+    """
     steps = [
         T.RandomResizedCrop(backbone.input_size, scale=(0.08, 1.0), interpolation=T.InterpolationMode.BICUBIC),
         T.RandomHorizontalFlip(),
-        T.ToTensor(),
-        T.Normalize(backbone.image_mean, backbone.image_std),
     ]
-    composed: Transform = T.Compose(steps)
+    last = [T.ToTensor(), T.Normalize(backbone.image_mean, backbone.image_std)] if normalized else [T.PILToTensor()]
+    composed: Transform = T.Compose(steps + last)
     return composed
 
 
@@ -38,6 +42,11 @@ def seeded(transform: Transform, image: Image, key: str) -> Tensor:
     The same image, view and seed give the same tensor in every process, worker and resumed run.
     """
     seed = int.from_bytes(hashlib.blake2b(key.encode(), digest_size=7).digest(), "big")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    # torch.manual_seed seeds every device that there might be, which takes longer than some transforms.
+    generator = torch.default_generator
+    state = generator.get_state()
+    try:
+        generator.manual_seed(seed)
         return transform(image)
+    finally:
+        generator.set_state(state)

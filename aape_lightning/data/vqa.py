@@ -10,6 +10,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from aape_lightning.data.conditions import conditions
+from aape_lightning.data.encoding import Precision
 from aape_lightning.data.features import Views
 from aape_lightning.data.readers.questions import Question
 from aape_lightning.data.splits import Part
@@ -56,6 +57,8 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
         store: Read embeddings and tokens from the feature store; otherwise images go through the tower in every step.
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
         batch_size: Questions a batch and process.
+        tower_precision: Precision of the image tower when stores are built: `32`, or `bf16` or `16` by autocast, which
+            a GPU computes faster; stores of different precisions are different stores.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
     """
@@ -81,6 +84,7 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
         store: bool = True,
         views: int = 0,
         batch_size: int = 64,
+        tower_precision: Precision = "32",
         num_workers: int | None = None,
         cache_dir: str | None = None,
     ) -> None:

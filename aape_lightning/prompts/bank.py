@@ -2,7 +2,7 @@
 
 A key is a class (sentences from a language model) or an image (its captions). On disk a bank is one safetensors file
 that is bound to the backbone and the texts by their fingerprints. Opening it reads the keys and the texts; the
-embeddings are memory-mapped.
+embeddings are memory-mapped. In the cache it is built by any number of processes (see `aape_lightning.shards`).
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import torch
 from filelock import FileLock
 from jaxtyping import Bool, Float, Int
@@ -24,7 +25,7 @@ from torch.nn import functional as F
 from aape_lightning.backbones import Backbone
 from aape_lightning.errors import BackboneMismatchError, PromptError
 from aape_lightning.files import atomic_path
-from aape_lightning.prompts.embedding import embed_texts
+from aape_lightning.prompts.embedding import embed_texts, embed_texts_together, text_shards
 
 __all__ = ["PromptBank", "open_or_build_bank"]
 
@@ -54,17 +55,10 @@ class PromptBank:
     texts: list[str]
 
     @classmethod
-    def build(
-        cls,
-        backbone: Backbone,
-        sentences: Mapping[str, Sequence[str]],
-        device: torch.device,
-        parts: Path | None = None,
-    ) -> "PromptBank":
+    def build(cls, backbone: Backbone, sentences: Mapping[str, Sequence[str]], device: torch.device) -> "PromptBank":
         """Embed sentences by key, as `embed_texts` does; texts beyond the backbone's context are cut."""
-        counts = torch.tensor([0, *map(len, sentences.values())])
-        texts = [text for group in sentences.values() for text in group]
-        return cls(embed_texts(backbone, texts, device, parts=parts), counts.cumsum(0), list(sentences), texts)
+        texts = _texts(sentences)
+        return cls(embed_texts(backbone, texts, device), _offsets(sentences), list(sentences), texts)
 
     @cached_property
     def _table(self) -> tuple[Int[Tensor, "k n"], Bool[Tensor, "k n"]]:
@@ -156,6 +150,14 @@ class PromptBank:
         return cls(tensors["embeddings"], tensors["offsets"], keys, texts)
 
 
+def _texts(sentences: Mapping[str, Sequence[str]]) -> list[str]:
+    return [text for group in sentences.values() for text in group]
+
+
+def _offsets(sentences: Mapping[str, Sequence[str]]) -> Int[Tensor, " k1"]:
+    return torch.tensor([0, *map(len, sentences.values())]).cumsum(0)
+
+
 def _hash(tensors: Iterable[Tensor]) -> str:
     """Hash of some tensors' bytes."""
     digest = hashlib.sha256()
@@ -179,15 +181,27 @@ def open_or_build_bank(
 ) -> PromptBank:
     """The bank of these sentences under this backbone, from the cache folder, built there when it is missing.
 
-    A build that was interrupted goes on. Two processes that ask for the same bank build it once: the second waits for
-    the first.
+    A build that was interrupted goes on. Processes that ask for the same bank build it together, no sentence twice, and
+    one of them writes it.
     """
     key = _digest([_FORMAT, backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
     path = folder / f"{key[:24]}.safetensors"
-    parts = path.with_suffix(".parts")
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        if not path.is_file():
-            PromptBank.build(backbone, sentences, device, parts).save(path, backbone)
-        shutil.rmtree(parts, ignore_errors=True)
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        _build_bank(path, backbone, sentences, device)
     return PromptBank.open(path, backbone, verify=True)
+
+
+def _build_bank(path: Path, backbone: Backbone, sentences: Mapping[str, Sequence[str]], device: torch.device) -> None:
+    texts, partial, lock = _texts(sentences), path.with_suffix(".partial"), FileLock(path.with_suffix(".lock"))
+    array = text_shards(partial / "embeddings.npy", backbone, texts, taken=path.is_file)
+    with lock:
+        if path.is_file():
+            return
+        array.prepare()
+    embed_texts_together(array, backbone, texts, device)
+    with lock:
+        if not path.is_file():
+            embeddings = torch.from_numpy(np.load(array.path, mmap_mode="c"))
+            PromptBank(embeddings, _offsets(sentences), list(sentences), texts).save(path, backbone)
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,53 +1,86 @@
-"""Texts through the text tower, in parts that survive a kill."""
+"""Texts through the text tower: at once, or by many processes together and in shards that survive a kill."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from aape_lightning.backbones import Backbone
-from aape_lightning.files import atomic_path
 from aape_lightning.progress import progress
+from aape_lightning.shards import ShardedArray, Values
 
-__all__ = ["embed_texts"]
+__all__ = ["embed_texts", "embed_texts_together", "text_shards"]
 
 _BATCH = 256  # texts through the tower at once
-_PART = 1024  # texts between two notes of progress
+_BATCH_ON_CPU = 64  # where more at once bring nothing, and fewer are more of one length
+_SHARD = 1024  # texts between two notes of progress
 _QUIET_BELOW = 2048  # texts that need no progress bar
+_DOING = "embedding sentences"
 
 
 def embed_texts(
-    backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int = _BATCH, parts: Path | None = None
-) -> Tensor:
-    """Unit-norm embeddings (M, D) of texts, on the CPU; texts beyond the context are cut.
+    backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int | None = None
+) -> Float[Tensor, "m d"]:
+    """Unit-norm embeddings of texts, on the CPU; texts beyond the context are cut.
 
     Args:
         backbone: The frozen encoder.
         texts: The texts.
         device: Where the text tower runs.
-        batch_size: Texts at once.
-        parts: A folder for parts that are done. What lies there is not computed again, so its name must stand for these
-            very texts and this backbone; removing it is left to the caller.
+        batch_size: Texts at once; as suits the device where None.
     """
-    backbone.to(device)
-    embedded = []
+    embedded = torch.empty(len(texts), backbone.embed_dim)
     with progress(quiet=len(texts) < _QUIET_BELOW) as bar:
-        task = bar.add_task("embedding sentences", total=len(texts))
-        for start in range(0, len(texts), _PART):
-            chunk = texts[start : start + _PART]
-            embedded.append(_part(backbone, chunk, device, batch_size, parts and parts / f"{start:010d}.npy"))
-            bar.advance(task, len(chunk))
-    return torch.cat(embedded) if embedded else torch.empty(0, backbone.embed_dim)
+        task, done = bar.add_task(_DOING, total=len(texts)), 0
+        for values in _encoded(backbone, texts, device, batch_size):
+            embedded[done : done + len(values)] = values
+            done += len(values)
+            bar.advance(task, len(values))
+    return embedded
 
 
-def _part(backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int, path: Path | None) -> Tensor:
-    if path is not None and path.is_file():
-        return torch.from_numpy(np.load(path))
-    batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    encoded = [backbone.encode_text(backbone.tokenize(batch, truncate=True).to(device)).cpu() for batch in batches]
-    if path is not None:
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, torch.cat(encoded).numpy())
-    return torch.cat(encoded)
+def text_shards(path: Path, backbone: Backbone, texts: Sequence[str], taken: Callable[[], bool]) -> ShardedArray:
+    """The array file of texts' embeddings, to be filled by `embed_texts_together`.
+
+    Args:
+        path: The file. Its name must stand for these very texts and this backbone.
+        backbone: The frozen encoder.
+        texts: The texts; at least one.
+        taken: Whether the embeddings have been taken to where they are used.
+    """
+    return ShardedArray(path, (len(texts), backbone.embed_dim), "float32", _SHARD, taken)
+
+
+def embed_texts_together(array: ShardedArray, backbone: Backbone, texts: Sequence[str], device: torch.device) -> None:
+    """Fill the array of `text_shards`, as `embed_texts` does, with every other process that fills the same one.
+
+    Args:
+        array: Where the embeddings are put; returns when all are there.
+        backbone: The frozen encoder.
+        texts: The texts.
+        device: Where the text tower runs.
+    """
+
+    def compute(rows: range) -> Generator[Values, None, None]:
+        for values in _encoded(backbone, texts[rows.start : rows.stop], device):
+            yield values.numpy()
+
+    array.fill(compute, _DOING, quiet=len(texts) < _QUIET_BELOW)
+
+
+def _encoded(
+    backbone: Backbone, texts: Sequence[str], device: torch.device, batch_size: int | None = None
+) -> Generator[Float[Tensor, "b d"], None, None]:
+    """The embeddings, shard by shard; in each, texts of like length go through the tower together."""
+    backbone.to(device)
+    size = batch_size or (_BATCH_ON_CPU if device.type == "cpu" else _BATCH)
+    for start in range(0, len(texts), _SHARD):
+        shard = texts[start : start + _SHARD]
+        order = sorted(range(len(shard)), key=lambda place: len(shard[place]))
+        embedded = torch.empty(len(shard), backbone.embed_dim)
+        for batch in (order[first : first + size] for first in range(0, len(order), size)):
+            tokens = backbone.tokenize([shard[place] for place in batch], truncate=True)
+            embedded[batch] = backbone.encode_text(tokens.to(device)).cpu()
+        yield embedded

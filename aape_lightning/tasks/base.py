@@ -8,6 +8,8 @@ to the generator.
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import reduce
+from operator import add
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,6 +102,8 @@ class AAPETask(LightningModule):
             self.hparams["backbone_spec"] = dict(backbone.spec)
             self.build_if_known()
         if stage == "fit":
+            if backbone is not None:
+                self.trainer.datamodule.with_prompts = self.uses_summaries  # type: ignore[attr-defined]
             source = self.hparams.get("generator_from")
             if source and "generator" in dict(self.named_children()) and self.trainer.ckpt_path is None:
                 self.generator.load_state_dict(trained_generator(Path(source), self.hparams["backbone_spec"]))
@@ -201,7 +205,7 @@ class AAPETask(LightningModule):
             terms["reward"] = clip_reward(batch["image_embedding"], summary)
         if self.stage != "aggregator":
             terms |= self.generator_terms(batch, summary)
-        loss = torch.stack([TERM_SIGNS.get(name, 1.0) * self.weight(name) * term for name, term in terms.items()]).sum()
+        loss = reduce(add, (TERM_SIGNS.get(name, 1.0) * self.weight(name) * term for name, term in terms.items()))
         self.means.update(terms | {"loss": loss}, len(batch["index"]))
         return loss
 

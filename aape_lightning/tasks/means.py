@@ -18,8 +18,10 @@ class EpochMeans:
     def update(self, terms: dict[str, Float[Tensor, ""]], weight: int) -> None:
         """Add one batch's terms."""
         for name, value in terms.items():
-            self._sums[name] = self._sums.get(name, torch.zeros((), device=value.device)) + value.detach() * weight
-            self._weights[name] = self._weights.get(name, 0) + weight
+            if name not in self._sums:
+                self._sums[name], self._weights[name] = torch.zeros((), device=value.device), 0
+            self._sums[name].add_(value.detach(), alpha=weight)
+            self._weights[name] += weight
 
     def compute(self) -> dict[str, Float[Tensor, ""]]:
         """The means since the last call, and start again."""

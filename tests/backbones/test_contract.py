@@ -143,6 +143,68 @@ def test_workers_can_pickle_the_transform(backbone):
     assert len(pickle.dumps(backbone.transform)) < 10_000  # it does not carry the towers along
 
 
+def test_pixels_are_the_transform_before_its_normalisation(backbone):
+    for size in [(50, 70), (32, 32), (300, 40)]:
+        image = noise(*size)
+        pixels = backbone.pixel_transform(image)[None]
+        assert pixels.shape == (1, 3, 32, 32)
+        assert torch.equal(backbone.normalize(pixels)[0], backbone.transform(image))
+
+
+def test_pixels_are_bytes_where_the_transform_is_torchvisions(backbone, name):
+    dtype = backbone.pixel_transform(noise(50, 40)).dtype
+    assert dtype == (torch.uint8 if "open_clip" in name or name.endswith(".pt") else torch.float32)
+
+
+def test_workers_can_pickle_the_pixel_transform(backbone):
+    copied = pickle.loads(pickle.dumps(backbone.pixel_transform))
+    assert torch.equal(copied(noise(50, 40)), backbone.pixel_transform(noise(50, 40)))
+
+
+def test_towers_take_pixels(backbone):
+    pixels = torch.stack([backbone.pixel_transform(noise(50, 40)), backbone.pixel_transform(noise(33, 70))])
+    transformed, before = backbone.normalize(pixels), pixels.clone()
+    assert torch.equal(backbone.encode_image(pixels), backbone.encode_image(transformed))
+    assert torch.equal(backbone.image_tokens(pixels), backbone.image_tokens(transformed))
+    assert torch.equal(pixels, before)
+
+
+def test_augmented_pixels_are_the_augmentation_before_its_normalisation(backbone):
+    pixels = seeded(augmentation(backbone, normalized=False), noise(50, 40), "key")
+    assert pixels.dtype == torch.uint8
+    assert torch.equal(backbone.normalize(pixels[None])[0], seeded(augmentation(backbone), noise(50, 40), "key"))
+
+
+def test_normalising_floats_changes_nothing(backbone, images):
+    assert backbone.normalize(images) is images
+
+
+@pytest.mark.parametrize("texts", [TEXTS, ["", "dog"], ["dog " * 21 + "dog"], ["dog " * 21 + "dog", "a"]])
+def test_padding_that_is_cut_off_changes_no_embedding(backbone, texts):
+    tokens = backbone.tokenize(texts)
+    with torch.no_grad():
+        expected = torch.nn.functional.normalize(backbone._text_features(tokens), dim=-1)
+    torch.testing.assert_close(backbone.encode_text(tokens), expected, atol=1e-6, rtol=0)
+
+
+def test_a_causal_tower_does_not_see_the_padding(backbone, name, monkeypatch):
+    seen, features = [], type(backbone)._text_features
+
+    def watched(self, tokens):
+        seen.append(tokens.shape[1])
+        return features(self, tokens)
+
+    monkeypatch.setattr(type(backbone), "_text_features", watched)
+    longest = max(backbone.token_count(text) for text in TEXTS)
+    backbone.encode_text(backbone.tokenize(TEXTS))
+    backbone.encode_text(backbone.tokenize([words(backbone, 24)]))
+    if "SigLIP" in name:
+        assert seen == [24, 24]
+    else:
+        assert longest <= seen[0] <= longest + 1
+        assert seen[1] == 24
+
+
 def test_augmentation_is_made_for_it(backbone):
     view = seeded(augmentation(backbone), noise(50, 40), "key")
     assert view.shape == (3, 32, 32)

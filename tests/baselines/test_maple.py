@@ -111,7 +111,7 @@ def test_a_checkpoint_serves_new_classes(image_data, quiet_trainer, fitted, plai
     batches = quiet_trainer().predict(loaded, datamodule=data)
     assert len(batches) == 3
     assert len(encodings) == 1  # the texts of a class list go through the tower once
-    images = torch.cat([batch["image"] for batch in data.predict_dataloader()])
+    images = data.backbone.normalize(torch.cat([batch["image"] for batch in data.predict_dataloader()]))
     with torch.no_grad():
         expected = plain_logits(plain_prompted, task.state_dict(), images, NAMES["new"]).softmax(1)
     torch.testing.assert_close(torch.cat([batch["probabilities"] for batch in batches]), expected, rtol=0, atol=1e-5)

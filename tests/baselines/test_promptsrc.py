@@ -156,7 +156,7 @@ def test_a_checkpoint_serves_new_classes(image_data, quiet_trainer, fitted, plai
     }
     data = image_data(classes="new")
     batches = quiet_trainer().predict(PromptSRCTask.load_from_checkpoint(path), datamodule=data)
-    images = torch.cat([batch["image"] for batch in data.predict_dataloader()])
+    images = data.backbone.normalize(torch.cat([batch["image"] for batch in data.predict_dataloader()]))
     with torch.no_grad():
         image, text = plain_features(plain_prompted, task.state_dict(), images, NAMES["new"])
     expected = (plain_prompted.scale * image @ text.T).softmax(1)

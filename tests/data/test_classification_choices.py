@@ -324,3 +324,20 @@ def test_the_styles_of_the_shapes_world_are_targets_of_one_another(tiny_clip):
         assert (other.path, other.label) == (one.path.replace("flat/", "neon/"), one.label)
     with pytest.raises(DataError, match=r"'train' of Shapes world, neon \(target\) is empty"):
         target.training_features()
+
+
+# ---- precision of the tower ----------------------------------------------------------------------------------------
+
+
+def test_the_towers_precision_reaches_its_store(toy_data, quiet_trainer, tmp_path):
+    def features(precision):
+        data = toy_data(tower_precision=precision, cache_dir=str(tmp_path / precision))
+        data.trainer = quiet_trainer()
+        data.setup("test")
+        (store,) = (tmp_path / precision / "features").glob("*/store.json")
+        return json.loads(store.read_text()).get("precision", "32"), data._parts["test"].features
+
+    exact, half = features("32"), features("bf16")
+    assert (exact[0], half[0]) == ("32", "bf16")
+    assert not torch.equal(exact[1], half[1])
+    torch.testing.assert_close(exact[1], half[1], atol=0.05, rtol=0)

@@ -1,4 +1,6 @@
+import hashlib
 import json
+import multiprocessing
 import os
 import re
 import subprocess
@@ -9,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 import torch
+from aape_lightning import shards
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data import FeatureStore, Views, encoding, features, load_manifest, read_split
 from aape_lightning.data.degrade import degrade
@@ -21,9 +24,10 @@ VIEWS = [Views(), Views("augmented", 3, seed=2)]
 
 
 @pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    """Four images through the tower at once, and progress noted every four: the toy's 30 images are many."""
-    monkeypatch.setattr(features, "_ROWS_PER_CHUNK", 4)
+def small_shards(monkeypatch):
+    """Four images through the tower at once, and four a shard: the toy's 30 images are many."""
+    monkeypatch.setattr(features, "_PER_SHARD", 4)
+    monkeypatch.setattr(shards, "_PAGE", 128)
     monkeypatch.setattr(encoding, "_IMAGES_PER_PASS", 4)
 
 
@@ -73,7 +77,7 @@ def interrupted(made, row):
 
 
 def files(made):
-    return {path.name: path.read_bytes() for path in made.folder.iterdir() if path.name != "progress.json"}
+    return {path.name: path.read_bytes() for path in made.folder.iterdir()}
 
 
 def damage(root, path):
@@ -141,6 +145,15 @@ def test_tokens_are_stored_at_half_precision(store, tiny_backbone):
     torch.testing.assert_close(stored[:, 0].float(), tiny_backbone.image_tokens(images), atol=1e-2, rtol=1e-2)
 
 
+def test_a_tower_at_half_precision_fills_a_store_of_its_own_in_single_precision(store):
+    exact, half = store(), store(precision="bf16")
+    for made in (exact, half):
+        made.build(CPU, 0)
+    assert half.open().dtype == torch.float32
+    assert not torch.equal(half.open(), exact.open())
+    torch.testing.assert_close(half.open(), exact.open(), atol=2e-2, rtol=0)
+
+
 def test_degraded_images_are_what_is_stored(store, tiny_backbone):
     made = store(views=Views(degradation="occlusion"))
     made.build(CPU, 0)
@@ -159,6 +172,8 @@ def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_c
         store(views=Views("augmented", 2, seed=1)),
         store(views=Views(degradation="blur")),
         store(output="tokens"),
+        store(precision="bf16"),
+        store(precision="16"),
         store(paths=paths[:-1]),
         store(paths=paths[::-1]),
     ]
@@ -166,7 +181,7 @@ def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_c
     image.write_bytes(image.read_bytes() + b"\0")
     stores.append(store(root=own_toy_root))
     assert len({made.folder for made in stores}) == len(stores)
-    assert store().folder == stores[0].folder
+    assert store().folder == store(precision="32").folder == stores[0].folder
 
 
 def test_the_key_depends_on_nothing_else(store, own_toy_root, tiny_clip, tmp_path):
@@ -242,10 +257,12 @@ import sys, time
 from pathlib import Path
 import torch
 from aape_lightning.backbones import load_backbone
+from aape_lightning import shards
 from aape_lightning.data import FeatureStore, Views, encoding, features, load_manifest, read_split
 from aape_lightning.data.degrade import degrade
 from aape_lightning.data.images import file_size, image_opener
-features._ROWS_PER_CHUNK = encoding._IMAGES_PER_PASS = 4
+features._PER_SHARD = encoding._IMAGES_PER_PASS = 4
+shards._PAGE = 128
 root, manifest = Path(sys.argv[1]), load_manifest(sys.argv[1] + "/toy.yaml")
 whole, seen = image_opener(manifest, root), []
 def opener(path):
@@ -377,3 +394,133 @@ def test_a_second_builder_takes_over_from_one_that_fails(store, encoded):
         assert isinstance(one.exception(), KeyboardInterrupt)
     assert store().is_built
     assert sum(encoded) == 30
+
+
+# ---- built by many ---------------------------------------------------------------------------------------------------
+
+
+def noting(made, log, pause=0.02, stop=None):
+    """The store, whose encoder notes in a file how many images it is given, and whose opener waits at row `stop`."""
+    encode, opener = made.encode, made.opener
+
+    def noted(images):
+        with log.open("a") as file:
+            file.write(f"{len(images)}\n")
+        time.sleep(pause)
+        return encode(images)
+
+    def waiting(path):
+        if stop is not None and path == made.paths[stop]:
+            time.sleep(600)
+        return opener(path)
+
+    made.encode, made.opener = noted, waiting
+    return made
+
+
+def images_encoded(log):
+    return sum(map(int, log.read_text().split())) if log.is_file() else 0
+
+
+def forked(target):
+    process = multiprocessing.get_context("fork").Process(target=target)
+    process.start()
+    return process
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("views", VIEWS)
+def test_processes_that_start_together_encode_each_image_once(count, views, store, tmp_path):
+    alone = store(views=views, folder=tmp_path / "alone")
+    alone.build(CPU, 0)
+    log, barrier = tmp_path / "log", multiprocessing.get_context("fork").Barrier(count)
+
+    def work():
+        made = noting(store(views=views), log)
+        barrier.wait()
+        made.build(CPU, 0)
+        assert torch.equal(made.open(), alone.open())
+
+    processes = [forked(work) for _ in range(count)]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * count
+    assert images_encoded(log) == 30 * views.count
+    assert files(store(views=views)) == files(alone)
+    assert {path.suffix for path in (tmp_path / "stores").iterdir()} == {"", ".lock"}  # nothing is left beside it
+
+
+def test_when_one_of_two_builders_is_killed_the_other_finishes(store, tmp_path):
+    alone, log = store(folder=tmp_path / "alone"), tmp_path / "log"
+    alone.build(CPU, 0)
+    killed = forked(lambda: noting(store(), log, stop=9).build(CPU, 0))
+    while images_encoded(log) < 8:
+        time.sleep(0.01)
+    other = forked(lambda: noting(store(), log).build(CPU, 0))
+    while images_encoded(log) < 26:  # all but the shard that is held
+        time.sleep(0.01)
+    time.sleep(0.3)
+    assert other.is_alive()
+    killed.kill()
+    other.join()
+    assert other.exitcode == 0
+    assert images_encoded(log) == 30
+    assert files(store()) == files(alone)
+
+
+def test_a_half_built_store_of_an_earlier_version_is_begun_anew(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(shards, "_PAGE", 256)  # the head was of 128 bytes
+    made = store()
+    partial = made.folder.with_suffix(".partial")
+    partial.mkdir(parents=True)
+    np.lib.format.open_memmap(partial / "embeddings.npy", "w+", "float32", made.shape)[:] = 7
+    (partial / "progress.json").write_text('{"rows": 16}')
+    made.build(CPU, 0)
+    whole = store(folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    assert files(made) == files(whole)
+
+
+def test_a_store_of_an_earlier_version_is_read(store, encoded):
+    """Its array file has a shorter head; its key and all else are the same."""
+    made, numbers = store(), np.random.default_rng(0).random((30, 1, 32), np.float32)
+    made.folder.mkdir(parents=True)
+    np.save(made.folder / "embeddings.npy", numbers)
+    (made.folder / "store.json").write_text(json.dumps(made.description))
+    made.build(CPU, 0)
+    assert encoded == []
+    assert np.array_equal(made.open().numpy(), numbers)
+
+
+def test_a_kill_right_after_the_end_leaves_nothing_behind(store):
+    made = store()
+    made.build(CPU, 0)
+    before = files(made)
+    (made.folder / "shards").mkdir()
+    (made.folder / "shards" / "0000000000-0000000004.done").write_text("done")
+    store().build(CPU, 0)
+    assert files(made) == before
+
+
+def test_a_whole_store_is_opened_where_nothing_can_be_written(store, monkeypatch):
+    made = store()
+    made.build(CPU, 0)
+    monkeypatch.setattr(features, "FileLock", None)
+    made.build(CPU, 0)
+
+
+@pytest.mark.parametrize(
+    "paths", [[], ["a"], ["b/1.jpg", "b/été 2.jpg", 'quote".png', "back\\slash", "tab\t", "\udce9"]]
+)
+def test_the_hash_of_the_files_is_that_of_their_json(paths):
+    """Pinned: stores that are on disk are known by it."""
+    whole = json.dumps([[path, len(path)] for path in paths])
+    assert features._files_hash(paths, len) == hashlib.sha256(whole.encode()).hexdigest()
+
+
+def test_the_key_of_a_known_store(store, tiny_backbone, monkeypatch):
+    """Pinned: what users have built is found again."""
+    monkeypatch.setattr(tiny_backbone, "fingerprint", "f" * 64)
+    monkeypatch.setattr(features, "TRANSFORM_VERSION", 1)
+    made = store(paths=["a.jpg", "b.jpg"], file_size=len, views=Views("augmented", 2, seed=3))
+    assert made.folder.name == "e37c39169dabb66534e91fc7"

@@ -26,6 +26,17 @@ def test_lossless_pixels_are_the_files(tmp_path):
     assert np.array_equal(open_image(tmp_path / "image.png"), picture())
 
 
+@pytest.mark.parametrize("extension", ["png", "jpg"])
+def test_an_image_needs_its_file_no_more(extension, tmp_path):
+    path = tmp_path / f"image.{extension}"
+    picture().save(path)
+    image = open_image(path)
+    expected = np.asarray(Image.open(path).convert("RGB"))
+    path.unlink()
+    assert np.array_equal(image, expected)
+    assert np.array_equal(pickle.loads(pickle.dumps(image)), expected)
+
+
 @pytest.mark.parametrize(
     ("mode", "colour", "expected"),
     [

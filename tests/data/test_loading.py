@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 from aape_lightning.baselines import ZeroShotTask
-from aape_lightning.data.loading import ImageLoader, Images, Positions, collate_images, collate_positions
+from aape_lightning.data.loading import ImageLoader, Images, collate_images
 from aape_lightning.errors import ImageError
 from PIL import Image
 
@@ -30,15 +30,6 @@ def noisy(image):
 def loaded(paths, keys, workers=0, batch_size=2):
     images = Images(paths, opener, as_tensor)
     return ImageLoader(images, batch_size=batch_size, sampler=keys, num_workers=workers, collate_fn=collate_images)
-
-
-def test_positions_are_themselves():
-    keys = [(3, 7), (3, 0), (3, 7)]
-    assert [Positions()[key] for key in keys] == keys
-    batch = collate_positions(keys)
-    assert list(batch) == ["index"]
-    assert batch["index"].tolist() == [7, 0, 7]
-    assert batch["index"].dtype == torch.int64
 
 
 def test_an_item_is_the_image_at_its_position():
@@ -111,3 +102,20 @@ def test_a_damaged_image_reaches_the_user_as_one_line(store, workers, own_toy_ro
     with pytest.raises(ImageError, match=f"^{re.escape(repr(str(image)))} cannot be decoded") as caught:
         quiet_trainer().test(ZeroShotTask(), datamodule=data, verbose=False)
     assert "Traceback" not in str(caught.value)
+
+
+def test_workers_of_training_are_started_once_and_others_end_with_their_part(toy_data):
+    found = {}
+    for workers in (0, 1):
+        data = toy_data(store=False, num_workers=workers)
+        data.setup("fit")
+        found[workers] = data.train_dataloader().persistent_workers, data.val_dataloader().persistent_workers
+    assert found == {0: (False, False), 1: (True, False)}
+
+
+def test_what_workers_hand_over_is_bytes_and_the_batch_is_normalised(toy_data, tiny_backbone):
+    data = toy_data(store=False)
+    data.setup("fit")
+    handed = next(iter(data.val_dataloader()))["image"]
+    assert handed.dtype == torch.uint8
+    assert torch.equal(tiny_backbone.encode_image(handed), tiny_backbone.encode_image(tiny_backbone.normalize(handed)))

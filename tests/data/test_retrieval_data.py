@@ -88,7 +88,7 @@ def test_with_views_and_stages_batches_carry_the_summary_of_their_view(captioned
     data.summarize(aggregator)
     train = data._parts["train"]
     batch = data._embedded({"index": torch.arange(30)}, train) | data._prompted(torch.arange(30), train)
-    expected = aggregator(batch["prompts"], batch["prompt_mask"], batch["image_embedding"])
+    expected = aggregator(*data.bank.gather(train.keys), batch["image_embedding"])
     torch.testing.assert_close(batch["summary"], expected, atol=1e-5, rtol=0)
 
 

@@ -1,5 +1,6 @@
 import pytest
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from aape_lightning.errors import DataError
 from torch.utils.data import DistributedSampler
 
 
@@ -18,7 +19,7 @@ def global_batches(size, batch_size, replicas, **order):
 
 
 @pytest.mark.parametrize("replicas", [1, 2, 3, 4, 7])
-@pytest.mark.parametrize("size", [1, 6, 7, 84])
+@pytest.mark.parametrize("size", [7, 9, 84])
 def test_evaluation_deals_every_image_exactly_once(size, replicas):
     dealt = [EvalSampler(size, num_replicas=replicas, rank=rank) for rank in range(replicas)]
     positions = [position for sampler in dealt for _, position in sampler]
@@ -52,12 +53,21 @@ def test_an_incomplete_last_global_batch_is_dropped():
         assert len(list(sampler)) == len(sampler) == 24
 
 
-@pytest.mark.parametrize("replicas", [1, 2])
-def test_fewer_images_than_a_global_batch_are_one_batch(replicas):
+@pytest.mark.parametrize(("replicas", "kept"), [(1, 5), (2, 4), (3, 3), (5, 5)])
+def test_fewer_images_than_a_global_batch_are_one_batch_of_equal_parts(replicas, kept):
     dealt = samplers(5, 8, replicas)
-    assert sorted(position for sampler in dealt for _, position in sampler) == list(range(5))
-    for sampler in dealt:
-        assert 0 < len(list(sampler)) == len(sampler) <= 8
+    positions = [position for sampler in dealt for _, position in sampler]
+    assert len(set(positions)) == len(positions) == kept
+    assert {len(list(sampler)) for sampler in dealt} == {len(sampler) for sampler in dealt} == {kept // replicas}
+
+
+@pytest.mark.parametrize("rank", [0, 3])
+def test_a_process_without_an_image_is_refused_in_every_process(rank):
+    found = r"There are 3 images for 4 processes, .*: --trainer\.devices 3\."
+    with pytest.raises(DataError, match=found):
+        EvalSampler(3, num_replicas=4, rank=rank)
+    with pytest.raises(DataError, match=found):
+        TrainSampler(3, 8, num_replicas=4, rank=rank, seed=1)
 
 
 def test_every_epoch_has_an_order_of_its_own():

@@ -1,5 +1,6 @@
 import json
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -7,6 +8,7 @@ from aape_lightning.data import TextDataModule
 from aape_lightning.data.shapes import shapes_captions, shapes_questions
 from aape_lightning.data.text_sources import read_documents
 from aape_lightning.errors import DataError, ManifestError
+from torch.utils.data import DistributedSampler
 
 LINES = [f"line {k} says {'abcdefghij'[k % 10] * (1 + k % 4)}" for k in range(120)]
 PEOPLE = ("two", "two", "2", "three")
@@ -171,6 +173,22 @@ def test_each_epoch_has_an_order_of_its_own_that_the_seed_decides(text_file):
     assert train_texts(first) != train_texts(other)
     held = [texts_of(first, first.val_dataloader()) for _ in range(2)]
     assert held[0] == held[1]
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_processes_share_the_blocks_of_one(text_file, epoch):
+    def blocks(processes, rank, *, held=False):
+        module = data([text_file])
+        module.trainer = SimpleNamespace(world_size=processes, global_rank=rank)
+        loader = module.val_dataloader() if held else module.train_dataloader()
+        assert isinstance(loader.sampler, DistributedSampler)  # which Lightning leaves alone
+        loader.sampler.set_epoch(epoch)
+        return [tuple(row.tolist()) for batch in loader for row in batch["tokens"]]
+
+    whole, parts = blocks(1, 0), [blocks(2, rank) for rank in range(2)]
+    each = len(whole) // 2
+    assert parts == [whole[rank : 2 * each : 2] for rank in range(2)]
+    assert sorted(blocks(2, 0, held=True) + blocks(2, 1, held=True)) == sorted(blocks(1, 0, held=True))
 
 
 def test_texts_of_one_image_stay_together_in_changing_order(photographs):

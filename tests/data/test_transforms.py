@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 import torch
@@ -22,6 +24,24 @@ def test_one_key_gives_one_view(tiny_backbone, image):
     torch.manual_seed(5)
     torch.rand(3)
     assert torch.equal(seeded(augmentation(tiny_backbone), image, "a.png 0 1"), first)
+
+
+def test_a_view_is_that_of_a_seeded_global_generator(tiny_backbone, image):
+    """What stores hold from earlier versions stays true."""
+    transform, key = augmentation(tiny_backbone), "a.png 0 1"
+    torch.manual_seed(int.from_bytes(hashlib.blake2b(key.encode(), digest_size=7).digest(), "big"))
+    assert torch.equal(seeded(transform, image, key), transform(image))
+
+
+def test_a_transform_that_fails_leaves_the_generator_alone(image):
+    def broken(image):
+        torch.rand(3)
+        raise ZeroDivisionError
+
+    before = torch.get_rng_state()
+    with pytest.raises(ZeroDivisionError):
+        seeded(broken, image, "key")
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_every_key_gives_a_view_of_its_own(tiny_backbone, image):

@@ -29,8 +29,9 @@ TRAINING = {"cost/train_gflops", "cost/train_images_per_second", "cost/train_sec
 TOKENS, WIDTH, D = 5, 64, 32
 TOWER = 2 * (
     4 * 3 * 16 * 16 * WIDTH  # four patches
-    + TOKENS * (4 + 8) * WIDTH * WIDTH  # query, key, value, output, and a perceptron of four times the width
+    + TOKENS * 3 * WIDTH * WIDTH  # query, key, value
     + 2 * TOKENS * TOKENS * WIDTH  # scores and weighted sums
+    + (1 + 8) * WIDTH * WIDTH  # output, and a perceptron of four times the width: of the last block, the class token's
     + WIDTH * D
 )
 

@@ -299,12 +299,13 @@ def test_stage_two_trains_on_summaries_computed_once(views, toy_data, quiet_trai
 
     monkeypatch.setattr(ClassificationDataModule, "summarize", counted)
     task = ClassificationTask(aggregator_epochs=2)
-    quiet_trainer(max_epochs=5, callbacks=[Batches()]).fit(task, datamodule=toy_data(views=views))
+    data = toy_data(views=views)
+    quiet_trainer(max_epochs=5, callbacks=[Batches()]).fit(task, datamodule=data)
     assert len(calls) == 1
     for epoch, batch in seen:
         assert ("summary" in batch) == (epoch >= 2)
         if epoch >= 2:
-            expected = calls[0](batch["prompts"], batch["prompt_mask"], batch["image_embedding"])
+            expected = calls[0](*data.bank.gather(batch["label"]), batch["image_embedding"])
             torch.testing.assert_close(batch["summary"], expected)
 
 

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from aape_lightning.backbones.clip import clip
@@ -5,6 +7,7 @@ from aape_lightning.data.pretraining import ShapesPretrainingDataModule, normali
 from aape_lightning.data.shapes import CLASS_NAMES, open_shapes_image, shapes_split
 from aape_lightning.errors import DataError
 from PIL import Image
+from torch.utils.data import DistributedSampler
 
 
 def batches(epoch=0, **changes):
@@ -61,3 +64,19 @@ def test_validation_groups_split_the_classes():
 def test_a_share_beyond_one_is_refused():
     with pytest.raises(DataError, match=r"named_share is 1\.5"):
         ShapesPretrainingDataModule(named_share=1.5)
+
+
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_processes_share_the_batches_of_one(epoch):
+    def batches(size, processes=1, rank=0):
+        module = ShapesPretrainingDataModule(batch_size=size, steps_per_epoch=2)
+        module.trainer = SimpleNamespace(world_size=processes, global_rank=rank)
+        loader = module.train_dataloader()
+        assert isinstance(loader.sampler, DistributedSampler)  # which Lightning leaves alone
+        loader.sampler.set_epoch(epoch)
+        return list(loader)
+
+    shared = [batches(3, processes=2, rank=rank) for rank in range(2)]
+    for whole, *parts in zip(batches(6), *shared, strict=True):
+        for name, values in whole.items():
+            assert torch.equal(torch.cat([part[name] for part in parts]), values)
