@@ -181,7 +181,10 @@ def test_mixed_precision_trains_and_tests(toy_root, tiny_clip, tmp_path, capsys)
 # ---- recipes -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name != "fsdp"])
+STRATEGIES = ("ddp", "fsdp")  # laid over the other recipes
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in STRATEGIES])
 def test_every_recipe_is_valid_and_documents_its_command(name, tiny_clip, toy_root):
     text = recipe_path(name).read_text()
     assert re.match(r"# .+", text)
@@ -197,6 +200,13 @@ def test_the_sharded_strategy_lies_over_a_recipe(capsys):
     assert printed["trainer"]["strategy"]["class_path"].endswith("FSDPStrategy")
     assert printed["trainer"]["accumulate_grad_batches"] == 8
     assert printed["model"]["init_args"]["language_model"] == "EleutherAI/gpt-j-6b"
+
+
+def test_ddp_lies_over_every_recipe(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["fit", "--config", "caltech101", "--config", "ddp", "--trainer.num_nodes", "2", "--print_config"])
+    trainer = yaml.safe_load(capsys.readouterr().out)["trainer"]
+    assert (trainer["strategy"], trainer["devices"], trainer["num_nodes"]) == ("ddp", "auto", 2)
 
 
 def test_the_recipe_for_ones_own_images_asks_for_them(capsys):

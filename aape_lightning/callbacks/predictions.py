@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
+import torch.distributed as dist
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import BasePredictionWriter
 
@@ -16,7 +18,8 @@ __all__ = ["PredictionWriter"]
 class PredictionWriter(BasePredictionWriter):
     """Writes the table that the DataModule makes of a task's predictions.
 
-    With several processes each writes its own rows, into `predictions-RANK.csv`.
+    With several processes the first writes the rows of all, in the order of the positions: the file that one process
+    would have written.
 
     Args:
         folder: Where to; the Trainer's `default_root_dir` where not given.
@@ -29,9 +32,19 @@ class PredictionWriter(BasePredictionWriter):
     def write_on_epoch_end(
         self, trainer: Trainer, pl_module: LightningModule, predictions: Sequence[Any], batch_indices: Sequence[Any]
     ) -> None:
-        """Write the table."""
+        """Write the table; every process calls it."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         table: pd.DataFrame = data.prediction_table(predictions)
-        name = "predictions.csv" if trainer.world_size == 1 else f"predictions-{trainer.global_rank}.csv"
-        with atomic_path(Path(self.folder or trainer.default_root_dir) / name) as temporary:
-            table.to_csv(temporary, index=False)
+        if trainer.world_size > 1:
+            table = _of_all_processes(table, torch.cat([batch["index"] for batch in predictions]).tolist(), trainer)
+        if trainer.is_global_zero:
+            with atomic_path(Path(self.folder or trainer.default_root_dir) / "predictions.csv") as temporary:
+                table.to_csv(temporary, index=False)
+
+
+def _of_all_processes(table: pd.DataFrame, positions: list[int], trainer: Trainer) -> pd.DataFrame:
+    """The rows of every process by position, in the first process; elsewhere the process's own."""
+    mine = table.set_index(pd.Index(positions))
+    tables: list[Any] | None = [None] * trainer.world_size if trainer.is_global_zero else None
+    dist.gather_object(mine, tables)
+    return mine if tables is None else pd.concat(tables).sort_index(kind="stable")

@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aape_lightning.modules.precision import at_least_float32, without_autocast
 from aape_lightning.modules.width import bottleneck_width
 
 __all__ = [
@@ -29,17 +30,22 @@ Variant = Literal["attention", "mlp", "mean", "random"]
 
 
 def prompt_mean(prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b d"]:
-    """p̄: the normalised mean of the sentences that the mask marks."""
-    return F.normalize((prompts * mask[..., None]).sum(1), dim=-1)
+    """p̄: the normalised mean of the sentences that the mask marks, in the dtype of the sentences."""
+    dtype = at_least_float32(prompts)
+    with without_autocast(prompts):
+        # A product with the mask as a row of ones and zeros: no masked copy of the sentences.
+        total = torch.bmm(mask[:, None].to(dtype), prompts.to(dtype))[:, 0]
+        return F.normalize(total, dim=-1).to(prompts.dtype)
 
 
 class Aggregator(nn.Module, ABC):
     """Condenses sentences into a summary: unit norm, whatever the order and the padding of the sentences.
 
-    Embeddings of another dtype are taken in the parameters' own: under `bf16-true` they come in float32.
+    Autocast does not reach it: under `bf16-mixed` and `16-mixed` summaries and gradients are those of `32-true`. With
+    parameters of 8 or 11 bits (`bf16-true`, `16-true`) layers round to them, but scores, softmax, weighted sum and
+    norms have at least float32; embeddings come in any dtype, and a learned summary has the parameters'.
     """
 
-    @abstractmethod
     def forward(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
@@ -50,6 +56,14 @@ class Aggregator(nn.Module, ABC):
             mask: True where `prompts` holds a sentence; at least one an image.
             image_embedding: Unit-norm image embeddings; used by the `image` query alone.
         """
+        with without_autocast(prompts):
+            return self._summary(prompts, mask, image_embedding)
+
+    @abstractmethod
+    def _summary(
+        self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
+    ) -> Float[Tensor, "b d"]:
+        """The summary, computed out of autocast's reach."""
 
 
 class AttentionAggregator(Aggregator):
@@ -84,33 +98,41 @@ class AttentionAggregator(Aggregator):
             nn.init.zeros_(layer.weight)
             nn.init.zeros_(layer.bias)
 
-    def forward(
+    def _summary(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
-        """The summary p^a of each image's sentences."""
-        tokens, mean, attention = self._attend(prompts, mask, image_embedding)
-        blended = torch.einsum("bkn,bnd->bkd", attention, tokens)
-        values = self._by_head(self.value_projection.weight)
-        attended = mean + self.output_projection(torch.einsum("bkd,khd->bkh", blended, values).flatten(1))
-        return F.normalize(attended + self.feed_forward(attended), dim=-1)
+        mean, attention = self._attend(prompts, mask, image_embedding)
+        layer, scale = mean.dtype, prompts.shape[-1] ** 0.5
+        blended = torch.einsum("bkn,bnd->bkd", attention, prompts.to(attention)) * scale
+        values = self._by_head(self.value_projection.weight.to(blended))
+        found = torch.einsum("bkd,khd->bkh", blended, values).flatten(1)
+        attended = mean + self.output_projection(found.to(layer))
+        summary = attended + self.feed_forward(attended)
+        return F.normalize(summary.to(at_least_float32(summary)), dim=-1).to(layer)
 
     def attention(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b n"]:
         """Share of attention that each sentence receives, averaged over heads; sums to 1 over the sentences."""
-        return self._attend(prompts, mask, image_embedding)[2].mean(1)
+        with without_autocast(prompts):
+            return self._attend(prompts, mask, image_embedding)[1].mean(1)
 
     def _attend(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
-    ) -> tuple[Float[Tensor, "b n d"], Float[Tensor, "b d"], Float[Tensor, "b k n"]]:
-        """The sentences and their mean, with components of order 1 as a layer expects them, and the attention."""
-        scale, dtype = prompts.shape[-1] ** 0.5, self.query_projection.weight.dtype
-        tokens, mean = prompts.to(dtype) * scale, prompt_mean(prompts, mask).to(dtype) * scale
-        asked = mean if self.query == "mean" else mean + image_embedding.to(dtype) * scale
+    ) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b k n"]]:
+        """The mean sentence, with components of order 1 as a layer expects them, and the attention.
+
+        The scores are products of d components of order 1, so float16 could overflow. That order comes from the query,
+        which is small, and not from a scaled copy of the sentences.
+        """
+        scale, layer = prompts.shape[-1] ** 0.5, self.query_projection.weight.dtype
+        mean = prompt_mean(prompts, mask).to(layer) * scale
+        asked = mean if self.query == "mean" else mean + image_embedding.to(layer) * scale
         queries = self.query_projection(self.query_norm(asked)).unflatten(-1, (self.heads, -1))
-        folded = torch.einsum("bkh,khd->bkd", queries, self._by_head(self.key_projection.weight))
-        scores = torch.einsum("bkd,bnd->bkn", folded, tokens) * queries.shape[-1] ** -0.5
-        return tokens, mean, scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
+        fine = at_least_float32(queries)
+        folded = torch.einsum("bkh,khd->bkd", queries.to(fine), self._by_head(self.key_projection.weight.to(fine)))
+        scores = torch.einsum("bkd,bnd->bkn", folded * (scale * queries.shape[-1] ** -0.5), prompts.to(fine))
+        return mean, scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
 
     def _by_head(self, weight: Float[Tensor, "d e"]) -> Float[Tensor, "k h e"]:
         return torch.unflatten(weight, 0, (self.heads, -1))
@@ -129,21 +151,20 @@ class MLPAggregator(Aggregator):
         self.mlp = nn.Sequential(nn.Linear(embed_dim, hidden), nn.ReLU(), nn.Linear(hidden, embed_dim))
         self.alpha = nn.Parameter(torch.tensor(0.5))
 
-    def forward(
+    def _summary(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
-        """The summary p^a of each image's sentences."""
         mean = prompt_mean(prompts, mask).to(self.alpha.dtype)
-        return F.normalize(self.alpha * self.mlp(mean) + (1 - self.alpha) * mean, dim=-1)
+        blend = self.alpha * self.mlp(mean) + (1 - self.alpha) * mean
+        return F.normalize(blend.to(at_least_float32(blend)), dim=-1).to(blend.dtype)
 
 
 class MeanAggregator(Aggregator):
     """The ablation's mean: p^a = p̄. Nothing is learned."""
 
-    def forward(
+    def _summary(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
-        """The summary p^a of each image's sentences."""
         return prompt_mean(prompts, mask)
 
 
@@ -162,10 +183,9 @@ class RandomAggregator(Aggregator):
         self.direction: Tensor
         self.register_buffer("direction", torch.randn(embed_dim))
 
-    def forward(
+    def _summary(
         self, prompts: Float[Tensor, "b n d"], mask: Bool[Tensor, "b n"], image_embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b d"]:
-        """The summary p^a of each image's sentences."""
         place = (prompts.float() @ self.direction.float()).masked_fill(~mask, float("-inf"))
         return prompts[torch.arange(len(prompts), device=prompts.device), place.argmax(1)]
 

@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from aape_lightning.modules.precision import at_least_float32
+
 __all__ = ["AnswerHead", "answer_loss"]
 
 
@@ -44,14 +46,17 @@ class AnswerHead(nn.Module):
         question_embedding: Float[Tensor, "b d"],
         aape: Float[Tensor, "b d"] | None = None,
     ) -> Float[Tensor, "b a"]:
-        """Logits of the answers from unit-norm embeddings; AAPE is given where the head was built with it."""
+        """Logits of the answers from unit-norm embeddings; AAPE is given where the head was built with it.
+
+        Embeddings come in any dtype and are taken in the parameters' own.
+        """
         inputs = [image_embedding, question_embedding] if aape is None else [image_embedding, aape, question_embedding]
-        logits: Tensor = self.layers(self.scale * torch.cat(inputs, dim=-1))
+        logits: Tensor = self.layers(self.scale * torch.cat(inputs, dim=-1).to(next(self.parameters()).dtype))
         return logits
 
 
 def answer_loss(logits: Float[Tensor, "b a"], share: Float[Tensor, "b a"]) -> Float[Tensor, ""]:
-    r"""Cross-entropy with the shares of the answers that people gave, in nats.
+    r"""Cross-entropy with the shares of the answers that people gave, in nats and at least float32.
 
     .. math:: -\frac{1}{n} \sum_{b, a} \text{share}_{ba} \log \text{softmax}(\text{logits}_b)_a
 
@@ -62,4 +67,4 @@ def answer_loss(logits: Float[Tensor, "b a"], share: Float[Tensor, "b a"]) -> Fl
         share: The answers' shares, fractions; a row sums to less than 1 where answers are not in the vocabulary.
     """
     answerable = (share.sum(dim=-1) > 0).sum().clamp(min=1)
-    return -(share * logits.log_softmax(dim=-1)).sum() / answerable
+    return -(share * logits.to(at_least_float32(logits)).log_softmax(dim=-1)).sum() / answerable

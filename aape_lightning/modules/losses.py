@@ -5,6 +5,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from aape_lightning.modules.gathering import gather_rows, own_rows
+
 __all__ = ["REWARD_SCALE", "clip_reward", "contrastive_loss", "distillation_loss"]
 
 REWARD_SCALE = 2.5  # CLIPScore's own w; the paper leaves s open
@@ -23,9 +25,13 @@ def distillation_loss(aape: Float[Tensor, "b d"], summary: Float[Tensor, "b d"])
 
 
 def contrastive_loss(
-    queries: Float[Tensor, "b d"], captions: Float[Tensor, "b d"], logit_scale: float
+    queries: Float[Tensor, "b d"], captions: Float[Tensor, "b d"], logit_scale: float | Float[Tensor, ""]
 ) -> Float[Tensor, ""]:
     """CLIP's loss, symmetric InfoNCE: each query among all captions of the batch, and each caption among all queries.
+
+    The batch is that of all processes. Each of them returns the mean over its own rows, with gradients to the rows of
+    the others: what DDP averages is the gradient of one process's loss on the same rows. All processes call it, each
+    with as many rows.
 
     Args:
         queries: Unit-norm queries.
@@ -33,6 +39,10 @@ def contrastive_loss(
         logit_scale: 1 / tau.
     """
     with torch.autocast(queries.device.type, enabled=False):  # at CLIP's scale of 100 bfloat16 is off by a quarter
-        logits = logit_scale * queries.float() @ captions.float().T
-    own = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+        queries, captions = queries.float(), captions.float()
+        all_queries, all_captions = gather_rows(queries), gather_rows(captions)
+        to_captions = logit_scale * queries @ all_captions.T
+        alone = all_queries is queries
+        to_queries = to_captions.T if alone else logit_scale * captions @ all_queries.T
+    own = own_rows(queries)
+    return (F.cross_entropy(to_captions, own) + F.cross_entropy(to_queries, own)) / 2

@@ -4,7 +4,6 @@ Letters: b images, c classes, d embedding width, r bottleneck width.
 """
 
 from abc import ABC, abstractmethod
-from functools import reduce
 from typing import Literal
 
 import torch
@@ -14,6 +13,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from aape_lightning.modules.factorised import pair_cosine
+from aape_lightning.modules.precision import at_least_float32, without_autocast
 from aape_lightning.modules.width import bottleneck_width
 
 __all__ = [
@@ -59,8 +59,8 @@ class Projection(nn.Module, ABC):
         for name, tensor in inputs.items():
             if tensor.shape[-1] != self.embed_dim:
                 raise ValueError(f"{name} is {tensor.shape[-1]} wide; this projection was built for {self.embed_dim}.")
-        dtype = reduce(torch.promote_types, (t.dtype for t in (*inputs.values(), *self.parameters())), torch.float32)
-        with torch.autocast(image_embedding.device.type, enabled=False):
+        dtype = at_least_float32(*inputs.values(), *self.parameters())
+        with without_autocast(image_embedding):
             return self._cosine(image_embedding.to(dtype), class_embeddings.to(dtype), aape.to(dtype))
 
     @abstractmethod

@@ -16,9 +16,10 @@ from aape_lightning.batch import require
 from aape_lightning.data.pretraining import CaptionBatch, ZeroShotBatch
 from aape_lightning.errors import RecipeError
 from aape_lightning.files import atomic_path
+from aape_lightning.modules import contrastive_loss
 from aape_lightning.tasks.pretraining_schedule import decay_groups, warmup_cosine
 
-__all__ = ["ContrastiveTask", "contrastive_loss", "save_openai_weights"]
+__all__ = ["ContrastiveTask", "save_openai_weights"]
 
 _MAX_LOGIT_SCALE = math.log(100)  # CLIP's own bound: logits are never scaled by more than 100
 
@@ -26,7 +27,8 @@ _MAX_LOGIT_SCALE = math.log(100)  # CLIP's own bound: logits are never scaled by
 class ContrastiveTask(LightningModule):
     """Trains a CLIP of OpenAI's architecture on images with captions, and saves it in OpenAI's format.
 
-    The defaults are shapes-tiny's. Training is meant for one process: the loss contrasts a process's own batch.
+    The defaults are shapes-tiny's. With several processes the loss contrasts the images and captions of all of
+    them; a ResNet's batch norm is a process's own unless `--trainer.sync_batchnorm true`.
 
     Args:
         embed_dim: Width of the common embedding space.
@@ -138,15 +140,6 @@ class ContrastiveTask(LightningModule):
             optimizer, self.hparams["warmup_steps"], float(self.trainer.estimated_stepping_batches)
         )
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-
-def contrastive_loss(
-    images: Float[Tensor, "b d"], texts: Float[Tensor, "b d"], scale: Float[Tensor, ""]
-) -> Float[Tensor, ""]:
-    """Symmetric InfoNCE: each image finds its text among the batch's, and each text its image."""
-    logits = scale * images @ texts.T
-    target = torch.arange(len(logits), device=logits.device)
-    return 0.5 * (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target))
 
 
 def save_openai_weights(model: nn.Module, path: Path) -> None:

@@ -72,11 +72,33 @@ def test_rows_follow_the_index_of_each_image(toy_data, quiet_trainer, tmp_path):
     assert table["probability"].tolist() == pytest.approx([0.6, 0.9, 0.4])
 
 
-def test_several_processes_write_a_table_each(toy_data, quiet_trainer, tmp_path, monkeypatch):
-    data, trainer = toy_data(), quiet_trainer()
+@pytest.fixture
+def gathered(toy_data, quiet_trainer, tmp_path, monkeypatch):
+    """Lets two processes write the rows of the positions that each has, in turn; their folder and the images."""
+    data, trainer, sent = toy_data(), quiet_trainer(), []
     trainer.predict(ZeroShotTask(), datamodule=data)
-    monkeypatch.setattr(Trainer, "world_size", property(lambda _: 2))
-    monkeypatch.setattr(Trainer, "global_rank", property(lambda _: 1))
-    batch = {"index": torch.tensor([3]), "probabilities": torch.full((1, 5), 0.2)}
-    PredictionWriter(str(tmp_path / "out")).write_on_epoch_end(trainer, ZeroShotTask(), [batch], [])
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["predictions-1.csv"]
+
+    def gather(mine, tables):
+        sent.append(mine)
+        if tables is not None:
+            tables[:] = reversed(sent)
+
+    def write(rank, positions):
+        monkeypatch.setattr(Trainer, "world_size", property(lambda _: 2))
+        monkeypatch.setattr(Trainer, "is_global_zero", property(lambda _: rank == 0))
+        batch = {"index": torch.tensor(positions), "probabilities": torch.full((len(positions), 5), 0.2)}
+        PredictionWriter(str(tmp_path / "out")).write_on_epoch_end(trainer, ZeroShotTask(), [batch], [])
+
+    monkeypatch.setattr(torch.distributed, "gather_object", gather)
+    return write, tmp_path / "out", data.test_items()
+
+
+def test_the_first_of_several_processes_writes_the_rows_of_all_in_order(gathered):
+    write, folder, items = gathered
+    write(1, [1, 3])
+    assert not folder.exists()
+    write(0, [0, 2, 4])
+    assert [path.name for path in folder.iterdir()] == ["predictions.csv"]
+    table = pd.read_csv(folder / "predictions.csv")
+    assert list(table.columns) == COLUMNS
+    assert table["path"].tolist() == [item.path for item in items[:5]]

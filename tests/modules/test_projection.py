@@ -250,3 +250,151 @@ def test_no_tensor_has_a_number_a_pair_and_width(name, monkeypatch):
     with LargestTensor() as largest:
         PlainProjection(name, projection)(*tensors)
     assert largest.numbers == b * c * 2 * d
+
+
+# ---- numerics: against the plain form in float64 -----------------------------------------------------------------
+
+
+def plain_in_float64(name, projection, tensors, grad):
+    """Cosines and gradients of the plain form, and what rounding is multiplied by in them.
+
+    The norm of w_c(x) = V z + offset is lost to cancellation as (||V z||^2 + ||offset||^2) / ||w_c(x)||^2 grows.
+    """
+    exact = copy.deepcopy(projection).double()
+    doubles = [tensor.detach().double().requires_grad_() for tensor in tensors]
+    cosine = PlainProjection(name, exact)(*doubles)
+    gradients = torch.autograd.grad(cosine, [*doubles, *exact.parameters()], grad.double(), allow_unused=True)
+    with torch.no_grad():
+        _, w, h = doubles
+        pairs = torch.cat([w.expand(len(h), *w.shape), h[:, None].expand(len(h), *w.shape)], dim=-1)
+        moved = exact.inner(pairs).relu() @ exact.outer.weight.T
+        offset = exact._base(w) + exact.outer.bias
+        parts = moved.square().sum(-1) + offset.square().sum(-1)
+    return cosine.detach(), gradients, parts / (moved + offset).square().sum(-1)
+
+
+def cosine_and_gradients(projection, tensors, grad):
+    cosine = projection(*tensors)
+    return cosine.detach(), torch.autograd.grad(cosine, [*tensors, *projection.parameters()], grad, allow_unused=True)
+
+
+def assert_rounding(ours, plain, amplified):
+    """Cosines within 4 roundings, gradients within 50, times what cancellation multiplies them by."""
+    rounding = torch.finfo(torch.float32).eps * amplified
+    assert ((ours[0].double() - plain[0]).abs() <= 4 * rounding).all()
+    for mine, theirs in zip(ours[1], plain[1], strict=True):
+        if theirs is not None:
+            assert (mine.double() - theirs).norm() <= 50 * rounding.max() * theirs.norm() + 1e-12
+
+
+@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("name", FACTORISED)
+def test_float32_costs_a_few_roundings(name, seed):
+    torch.manual_seed(seed)
+    d, (b, c) = (32, 100, 512, 1024)[seed % 4], ((1, 1), (1, 9), (7, 1), (6, 15))[seed // 4 % 4]
+    projection, tensors, grad = build_projection(name, d), inputs(b, c, d), torch.randn(b, c)
+    scale = 10 ** (torch.rand(()).item() * 3.5 - 3)
+    for parameter in projection.parameters():
+        torch.nn.init.normal_(parameter, std=scale)
+    plain = plain_in_float64(name, projection, tensors, grad)
+    assert_rounding(cosine_and_gradients(projection, tensors, grad), plain[:2], plain[2])
+
+
+@pytest.mark.parametrize("left", [0.3, 0.03, 0.003])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name", FACTORISED)
+def test_a_class_opposite_to_its_correction_costs_what_cancels(name, seed, left):
+    """v is such that of w_c(x) of the first pair nothing but a vector of norm `left` remains."""
+    torch.manual_seed(seed)
+    d = (32, 100, 512, 1024)[seed % 4]
+    projection, tensors, grad = trained(name, d), inputs(3, 5, d), torch.randn(3, 5)
+    with torch.no_grad():
+        for parameter in projection.parameters():
+            parameter.mul_(0.3)
+        _, w, h = tensors
+        hidden = projection.inner(torch.cat([w[0], h[0]])).relu()
+        v = left * unit(d) - projection._base(w)[0] - projection.outer.weight @ hidden
+        projection.outer.bias.copy_(v)
+    plain = plain_in_float64(name, projection, tensors, grad)
+    assert plain[2][0, 0] > 0.1 / left**2
+    assert_rounding(cosine_and_gradients(projection, tensors, grad), plain[:2], plain[2])
+
+
+def dead(projection):
+    """z = 0 for every pair."""
+    with torch.no_grad():
+        projection.inner.weight.zero_()
+        projection.inner.bias.fill_(-1)
+    return projection
+
+
+@pytest.mark.parametrize("name", FACTORISED)
+def test_dead_hidden_units_leave_the_offset(name):
+    projection, tensors, grad = dead(trained(name, 64)), inputs(3, 4, 64), torch.randn(3, 4)
+    plain = plain_in_float64(name, projection, tensors, grad)
+    ours = cosine_and_gradients(projection, tensors, grad)
+    assert_rounding(ours, plain[:2], torch.ones_like(plain[2]))
+    assert ours[1][2].abs().max() == 0  # nothing reaches h(x)
+
+
+@pytest.mark.parametrize("name", FACTORISED)
+def test_without_a_last_layer_the_class_alone_is_left(name):
+    """V = 0 and v = 0: zero-shot CLIP for the residual form; no direction, and so no gradient, for the literal one."""
+    projection, tensors, grad = trained(name, 64), inputs(3, 4, 64), torch.randn(3, 4)
+    torch.nn.init.zeros_(projection.outer.weight)
+    torch.nn.init.zeros_(projection.outer.bias)
+    cosine, gradients = cosine_and_gradients(projection, tensors, grad)
+    if name == "bottleneck":
+        assert (cosine == 0).all()
+        assert all((gradient == 0).all() for gradient in gradients)
+    else:
+        plain = plain_in_float64(name, projection, tensors, grad)
+        assert_rounding((cosine, gradients), plain[:2], torch.ones_like(plain[2]))
+
+
+def test_the_full_layer_has_cosine_zero_where_all_units_are_dead():
+    projection, tensors = build_projection("full", 32), inputs(3, 4, 32)
+    with torch.no_grad():
+        projection.layer.weight.zero_()
+        projection.layer.bias.fill_(-1)
+    cosine, gradients = cosine_and_gradients(projection, tensors, torch.ones(3, 4))
+    assert (cosine == 0).all()
+    assert all((gradient == 0).all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_duplicates_share_their_cosine_and_their_gradient(name):
+    projection, (x, w, h) = trained(name, 48), inputs(3, 5, 48)
+    twice = [torch.cat([tensor, tensor]).detach().requires_grad_() for tensor in (x, w, h)]
+    cosine, gradients = cosine_and_gradients(projection, twice, torch.ones(6, 10))
+    torch.testing.assert_close(cosine, projection(x, w, h).detach().repeat(2, 2), rtol=0, atol=1e-6)
+    for gradient in gradients[:3]:
+        if gradient is not None:
+            torch.testing.assert_close(*gradient.chunk(2), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_image_of_zeros_has_cosine_zero(name):
+    """A black image's embedding that was never normalised: no NaN, and h(x) of it decides nothing."""
+    projection, (_, w, h) = trained(name, 48), inputs(2, 5, 48)
+    tensors = [torch.zeros(2, 48, requires_grad=True), w, h]
+    cosine, gradients = cosine_and_gradients(projection, tensors, torch.ones(2, 5))
+    if name != "none":  # where h(x) stands for the image
+        assert (cosine == 0).all()
+    assert all(gradient is None or gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize("loss_scale", [1.0, 2.0**16])
+@pytest.mark.parametrize("logit_scale", [1.0, 100.0, 1e4])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_scales_give_no_nan(name, dtype, logit_scale, loss_scale):
+    """The scale that a GradScaler starts with among them."""
+    tensors, projection = inputs(6, 20, 64), trained(name, 64)
+    with torch.autocast("cpu", dtype=dtype, enabled=dtype != torch.float32):
+        logits = logit_scale * projection(*tensors)
+        loss = F.cross_entropy(logits, torch.arange(6)) * loss_scale
+    loss.backward()
+    assert logits.isfinite().all()
+    for leaf in (*projection.parameters(), *tensors):
+        assert leaf.grad is None or leaf.grad.isfinite().all()

@@ -1,23 +1,15 @@
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import two_testers
+from launching import launch
 
 
 @pytest.fixture(scope="module")
 def together(toy_root, toy_captions, tiny_clip, tmp_path_factory, session_cache):
     """The folders of the runs in two processes, under plain `ddp`."""
-    out, environment = tmp_path_factory.mktemp("testers"), dict(os.environ)
-    for name in ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
-        environment.pop(name, None)
-    environment |= {"AAPE_CACHE": str(session_cache), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, two_testers.__file__, str(toy_root), str(tiny_clip), str(out), "2"]
-    done = subprocess.run(command, env=environment, cwd=out, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "find_unused_parameters" not in done.stderr
+    out = tmp_path_factory.mktemp("testers")
+    launch(two_testers.__file__, toy_root, tiny_clip, out, 2, cache=session_cache, folder=out)
     return out
 
 

@@ -4,9 +4,8 @@ import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.data.pretraining import ShapesPretrainingDataModule
 from aape_lightning.errors import RecipeError
-from aape_lightning.tasks.pretraining import ContrastiveTask, contrastive_loss
+from aape_lightning.tasks.pretraining import ContrastiveTask
 from lightning.pytorch import Trainer, seed_everything
-from torch.nn import functional as F
 
 TINY = {"embed_dim": 32, "vision_layers": (1, 1, 1, 1), "vision_width": 8, "text_layers": 1, "warmup_steps": 2}
 
@@ -33,12 +32,18 @@ def trained(tmp_path_factory):
 
 
 def test_the_loss_is_the_mean_of_both_directions():
-    images, texts = (F.normalize(torch.randn(5, 8, dtype=torch.float64), dim=-1) for _ in range(2))
-    expected = 0.0
-    for i in range(5):
-        expected -= torch.log_softmax(7 * texts @ images[i], dim=0)[i] / 10
-        expected -= torch.log_softmax(7 * images @ texts[i], dim=0)[i] / 10
-    torch.testing.assert_close(contrastive_loss(images, texts, torch.tensor(7.0, dtype=torch.float64)), expected)
+    torch.manual_seed(1)
+    task, batch = ContrastiveTask(**TINY), next(iter(data().train_dataloader()))
+    batch = data().on_after_batch_transfer(batch, 0)
+    task.log = lambda *args, **kwargs: None
+    with torch.no_grad():
+        loss = task.eval().training_step(batch, 0)
+        images, texts = task.encode_image(batch["image"]).double(), task.encode_text(batch["tokens"]).double()
+    expected, scale, size = 0.0, task.model.logit_scale.exp().double(), len(images)
+    for i in range(size):
+        expected -= torch.log_softmax(scale * texts @ images[i], dim=0)[i] / (2 * size)
+        expected -= torch.log_softmax(scale * images @ texts[i], dim=0)[i] / (2 * size)
+    torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=0)
 
 
 def test_weights_are_written_in_the_format_that_clip_loads(trained):
