@@ -149,20 +149,29 @@ def quiet_trainer(epochs, *callbacks, **choices):
     )
 
 
-def aape_epochs(sizes, batch_size, *, aggregator, generator, backbone="tiny"):
-    """Seconds of AAPE's epochs from stored features by stage, the first of each left out.
-
-    In the first epoch of a stage summaries are computed and the optimizer is made.
+def aape_epochs(sizes, batch_size, **epochs):
+    """As `all_aape_epochs`, the first of each stage left out: summaries are computed in it and the optimizer is made.
 
     Args:
         sizes: The dataset's.
         batch_size: Images a step.
-        aggregator: Timed epochs of the aggregator's stage.
-        generator: Timed epochs of the generator's stage.
-        backbone: Its towers do no work here.
+        epochs: Epochs that are told of, by stage.
+    """
+    one_more = {stage: count + 1 for stage, count in epochs.items()}
+    return {stage: found[1:] for stage, found in all_aape_epochs(sizes, batch_size, **one_more).items()}
+
+
+def all_aape_epochs(sizes, batch_size, *, aggregator, generator):
+    """Seconds of AAPE's epochs from stored features by stage; the towers of the backbone do no work here.
+
+    Args:
+        sizes: The dataset's.
+        batch_size: Images a step.
+        aggregator: Epochs of the aggregator's stage.
+        generator: Epochs of the generator's stage.
     """
     clock = EpochClock()
-    data = synthetic_data(sizes, backbone, batch_size=batch_size)
-    task = ClassificationTask(aggregator_epochs=aggregator + 1)
-    quiet_trainer(aggregator + generator + 2, clock).fit(task, datamodule=data)
-    return {stage: found[1:] for stage, found in clock.epochs.items()}
+    data = synthetic_data(sizes, "tiny", batch_size=batch_size)
+    task = ClassificationTask(aggregator_epochs=aggregator)
+    quiet_trainer(aggregator + generator, clock).fit(task, datamodule=data)
+    return clock.epochs

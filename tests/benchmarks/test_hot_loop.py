@@ -16,6 +16,7 @@ from dataclasses import replace
 import pytest
 import torch
 from aape_lightning.cli import build
+from aape_lightning.data.module import _SUMMARY_CHUNK
 from aape_lightning.modules import build_aggregator, build_projection, clip_reward, distillation_loss
 from aape_lightning.modules.generator import Generator
 from lightning.pytorch import Callback, LightningModule
@@ -26,7 +27,6 @@ from torch.nn import functional as F
 EPOCHS = 2 if SMALL else 8  # of each stage
 ROUNDS = 2 if SMALL else 7
 CASES = [(32, 50), (256, 50), (32, 1000), (256, 1000)]  # images a batch, classes
-SUMMARY_CHUNK = 1024
 
 
 class Clock(Callback):
@@ -109,12 +109,13 @@ class Bare:
         self.bank = bank(sizes)
 
     def run(self):
+        """Seconds from the first step to the last; the modules are there before, as in the fit."""
+        aggregator = build_aggregator("attention", self.sizes.width).to(DEVICE)
+        h, g = (m.to(DEVICE) for m in (Generator(self.sizes.width), build_projection("residual", self.sizes.width)))
         finish()
         start = time.perf_counter()
-        aggregator = build_aggregator("attention", self.sizes.width).to(DEVICE)
         self.train(aggregator.parameters(), 1e-3, lambda x, label, row: self.reward(aggregator, x, label))
         summaries = self.summarize(aggregator).flatten(0, 1)
-        h, g = (m.to(DEVICE) for m in (Generator(self.sizes.width), build_projection("residual", self.sizes.width)))
         parameters = [*h.parameters(), *g.parameters()]
         self.train(parameters, 1e-4, lambda x, label, row: self.eq4(h, g, x, label, summaries[row]))
         finish()
@@ -130,8 +131,8 @@ class Bare:
     @torch.no_grad()
     def summarize(self, aggregator):
         found = torch.empty_like(self.features)
-        for start in range(0, self.sizes.images, SUMMARY_CHUNK):
-            rows = slice(start, start + SUMMARY_CHUNK)
+        for start in range(0, self.sizes.images, _SUMMARY_CHUNK):
+            rows = slice(start, start + _SUMMARY_CHUNK)
             prompts = self.bank.gather(self.labels[rows])
             for view in range(self.sizes.views):
                 found[rows, view] = aggregator(*prompts, self.features[rows, view])

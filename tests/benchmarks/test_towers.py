@@ -72,7 +72,10 @@ def test_building_a_store(benchmark, figures, shared_data, tmp_path, name):
         FeatureStore(tmp_path / str(built), backbone, paths, opener, size, Views()).build(device, default_workers())
 
     loader = torch.utils.data.DataLoader(
-        _Pixels(paths, opener, backbone.pixel_transform), batch_size=PER_PASS, num_workers=default_workers()
+        _Pixels(paths, opener, backbone.pixel_transform),
+        batch_size=PER_PASS,
+        num_workers=default_workers(),
+        persistent_workers=True,  # a floor starts no processes: it warms up ahead of the rounds
     )
     functions = {"store": store, "tower": bare_tower(backbone, len(paths), PER_PASS), "decode": lambda: list(loader)}
     times = benchmark.pedantic(in_turns, (functions, 2 if name == "ViT-B/16" else ROUNDS), rounds=1)
@@ -118,7 +121,11 @@ class _Epochs(Callback):
 @pytest.mark.shared_data
 @pytest.mark.parametrize("name", list(IMAGES))
 def test_training_on_augmented_images(benchmark, figures, shared_data, tmp_path, name):
-    """With ViT-B/16 at least 90 % of what the bare image tower under no_grad and decoding allow."""
+    """At least 90 % of 1 / (1 / tower + 1 / decode), on a GPU of the slower one; with ViT-B/16 90 % of the tower.
+
+    The tower is the bare image tower under no_grad. The steps of the task itself are in the fit and in no floor; beside
+    a small tower they are seen. Images are decoded by workers that have started, in the fit and in its floor.
+    """
     backbone = load_backbone(named(name, shared_data)).to(DEVICE)
     shots = max(1, IMAGES[name] // 100)
 
@@ -139,20 +146,25 @@ def test_training_on_augmented_images(benchmark, figures, shared_data, tmp_path,
     tower = bare_tower(backbone, count, batch)
     times = {"fit": [], "tower": [], "decode": []}
 
+    def decode():
+        list(loader)
+
     def rounds():
+        decode()  # starts the workers, which stay
+        tower()
         for _ in range(ROUNDS if epochs > 1 else 2):
             times["fit"].append(sum(fit(epochs + 1)) / epochs)
             times["tower"].append(seconds(tower))
-            times["decode"].append(seconds(lambda: list(loader)))
+            times["decode"].append(seconds(decode))
 
     benchmark.pedantic(rounds, rounds=1)
     reached = ratio(floors(times["decode"], times["tower"]), times["fit"])
     floor = "bare tower and bare decoding"
-    # Beside a small tower the steps of the task itself are seen: they are no part of the floors.
     bound = 0.9 if name == "ViT-B/16" else None
     name = f"training from augmented images over {{}}, {name}"
-    figures.add(name.format("what its floors allow"), reached, "x", bound=bound, better="higher", floor=floor)
-    figures.add(name.format("the bare tower"), ratio(times["tower"], times["fit"]), "x")
+    figures.add(name.format("what its floors allow"), reached, "x", bound=0.9, better="higher", floor=floor)
+    reached = ratio(times["tower"], times["fit"])
+    figures.add(name.format("the bare tower"), reached, "x", bound=bound, better="higher")
 
 
 @pytest.mark.parametrize("batch", [1, 32, 256])
