@@ -72,7 +72,9 @@ class OpenClipBackbone(FrozenBackbone):
 
         x = model.token_embedding(tokens) + model.positional_embedding[:t]
         x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:t, :t]))
-        pooled: Tensor = text_global_pool(x, tokens, model.text_pool_type, eos_token_id=model.text_eos_id)
+        pooled: Tensor = text_global_pool(
+            x, tokens, model.text_pool_type, eos_token_id=getattr(model, "text_eos_id", None)
+        )
         projection = model.text_projection
         if projection is None:
             return pooled

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from aape_lightning.backbones.clip import ClipBackbone, clip
 from aape_lightning.backbones.protocol import Backbone
+from aape_lightning.backbones.vit import attention, embedded_patches
 from aape_lightning.errors import RecipeError
 
 __all__ = ["PromptedVision"]
@@ -58,7 +59,7 @@ class PromptedVision:
                 patches, before the first LayerNorm and without a position; the others replace what the prompts of the
                 block before have become (VPT-deep). Without any it is the backbone's `encode_image`.
         """
-        x = self._patches(images)
+        x = embedded_patches(self._tower, images)
         if deep:
             x = torch.cat([x, _for_all(deep[0], x)], dim=1)
         x = self._tower.ln_pre(x)
@@ -66,7 +67,7 @@ class PromptedVision:
             if 0 < number < len(deep):
                 prompts = _for_all(deep[number], x)
                 x = torch.cat([x[:, : -prompts.shape[1]], prompts], dim=1)
-            attended = _attention(block.attn, block.ln_1(x))
+            attended = attention(block.attn, block.ln_1(x))
             if number == self.layers - 1:  # of which the class token alone is read
                 x, attended = x[:, 0], attended[:, 0]
             x = x + block.attn.out_proj(attended)
@@ -74,21 +75,7 @@ class PromptedVision:
         features = self._tower.ln_post(x) @ self._tower.proj
         return F.normalize(cast(Tensor, features).float(), dim=-1)
 
-    def _patches(self, images: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b t v"]:
-        """The class token and the patches, each at its position."""
-        tower = self._tower
-        patches = tower.conv1(images.to(tower.conv1.weight.dtype)).flatten(2).mT
-        first = tower.class_embedding.to(patches.dtype).expand(len(patches), 1, -1)
-        return cast(Tensor, torch.cat([first, patches], dim=1) + tower.positional_embedding.to(patches.dtype))
-
 
 def _for_all(prompts: Float[Tensor, "m v"], x: Float[Tensor, "b t v"]) -> Float[Tensor, "b m v"]:
     """The same prompts for each image of the batch, in its precision."""
     return prompts.to(x.dtype).expand(len(x), -1, -1)
-
-
-def _attention(attn: Any, x: Float[Tensor, "b t v"]) -> Float[Tensor, "b t v"]:  # noqa: ANN401 - clip has no types
-    """Self-attention over all tokens, with the weights of `torch.nn.MultiheadAttention`, before its output layer."""
-    qkv = F.linear(x, attn.in_proj_weight, attn.in_proj_bias).unflatten(-1, (3, attn.num_heads, -1))
-    query, key, value = qkv.permute(2, 0, 3, 1, 4)
-    return F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(-2)

@@ -21,6 +21,12 @@ class ProgressBar(RichProgressBar):
     def __init__(self) -> None:
         super().__init__(refresh_rate=_PER_SECOND)
         self._drawn = 0.0
+        self._last: int | None = None  # the last step of this run, if it had any
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start anew."""
+        self._last = None
+        super().on_train_start(trainer, pl_module)
 
     def on_train_batch_end(
         self,
@@ -31,6 +37,7 @@ class ProgressBar(RichProgressBar):
         batch_idx: int,
     ) -> None:
         """Show the step when it is time to."""
+        self._last = batch_idx
         if (now := monotonic()) - self._drawn >= 1 / _PER_SECOND:
             self._drawn = now
             super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
@@ -40,8 +47,8 @@ class ProgressBar(RichProgressBar):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the last step, and the metrics of the last epoch."""
-        last = max(0, int(trainer.num_training_batches) - 1)
-        super().on_train_batch_end(trainer, pl_module, None, None, last)
+        if self._last is not None:
+            super().on_train_batch_end(trainer, pl_module, None, None, self._last)
 
     def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
         """What stands behind the bar: the metrics, without the logger's version, which is none here."""

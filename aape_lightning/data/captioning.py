@@ -14,6 +14,7 @@ from aape_lightning.data.conditions import conditions
 from aape_lightning.data.encoding import Precision
 from aape_lightning.data.features import Views
 from aape_lightning.data.loaded import LoadedImages
+from aape_lightning.data.memory import to_device
 from aape_lightning.data.readers.captions import CaptionedImage
 from aape_lightning.data.splits import Part
 from aape_lightning.data.tested import ConditionedDataModule
@@ -46,8 +47,8 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
         store: Read embeddings and tokens from the feature store; otherwise images go through the tower in every step.
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
         batch_size: Images a batch and process.
-        tower_precision: Precision of the image tower when stores are built: `32`, or `bf16` or `16` by autocast, which
-            a GPU computes faster; stores of different precisions are different stores.
+        tower_precision: Precision of the image tower when stores are built: `float32`, or `bfloat16` or `float16` by
+            autocast, which a GPU computes faster; stores of different precisions are different stores.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
     """
@@ -70,7 +71,7 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
         store: bool = True,
         views: int = 0,
         batch_size: int = 64,
-        tower_precision: Precision = "32",
+        tower_precision: Precision = "float32",
         num_workers: int | None = None,
         cache_dir: str | None = None,
     ) -> None:
@@ -88,7 +89,8 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
 
     def clean_embeddings(self) -> Float[Tensor, "n d"]:
         """The test images' embeddings as they are, whatever the conditions; stored even where nothing else is."""
-        return self.stored("embedding", self.describe_images(self.test_items(), Views()))[:, 0].to(self.device)
+        stored = self.stored("embedding", self.describe_images(self.test_items(), Views()))
+        return to_device(stored[:, 0], self.device)
 
     def prediction_table(self, predictions: Sequence[Any]) -> pd.DataFrame:
         """One row an image: path and caption.

@@ -21,6 +21,7 @@ from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.manifests import load_manifest
 from aape_lightning.data.manifests.guess import guess_manifest
 from aape_lightning.data.manifests.templates import chosen_templates
+from aape_lightning.data.memory import to_device
 from aape_lightning.data.module import ImageDataModule
 from aape_lightning.data.noise import inject
 from aape_lightning.data.prediction_table import prediction_table
@@ -73,8 +74,8 @@ class ClassificationDataModule(ImageDataModule):
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
             Where the store is not read every epoch draws a fresh view if this is not 0.
         batch_size: Training images a batch and process.
-        tower_precision: Precision of the image tower when stores are built: `32`, or `bf16` or `16` by autocast, which
-            a GPU computes faster; stores of different precisions are different stores.
+        tower_precision: Precision of the image tower when stores are built: `float32`, or `bfloat16` or `float16` by
+            autocast, which a GPU computes faster; stores of different precisions are different stores.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
 
@@ -106,7 +107,7 @@ class ClassificationDataModule(ImageDataModule):
         store: bool = True,
         views: int = 0,
         batch_size: int = 32,
-        tower_precision: Precision = "32",
+        tower_precision: Precision = "float32",
         num_workers: int | None = None,
         cache_dir: str | None = None,
     ) -> None:
@@ -240,7 +241,7 @@ class ClassificationDataModule(ImageDataModule):
     def _features(self, part: Part) -> tuple[Float[Tensor, "m v d"], Int[Tensor, " m"]]:
         chosen = self._chosen(part)
         assert chosen.keys is not None
-        return self.stored("embedding", chosen).to(self.device), chosen.keys
+        return to_device(self.stored("embedding", chosen), self.device), chosen.keys
 
     def embed_class_names(self, templates: Sequence[str]) -> Float[Tensor, "c d"]:
         """The classes' names in templates, embedded: the unit-norm mean over the templates; after `setup`.

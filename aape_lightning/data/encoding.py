@@ -7,7 +7,7 @@ holds up all.
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -17,7 +17,7 @@ from aape_lightning.errors import ImageError
 
 __all__ = ["Precision", "encode_rows"]
 
-Precision = Literal["32", "bf16", "16"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 # A ViT-B/16 takes no less time an image for more of them, and small towers hardly less. Where memory is short for a
 # pass it is halved.
@@ -26,7 +26,7 @@ _IMAGES_PER_PASS_ON_CUDA = 128
 _PASSES_PER_TURN = 8  # for which images are decoded before a tower on the CPU goes on
 _SAMPLE = 4  # images that tell how long the others take
 _START = 0.08  # seconds that a worker process takes to start and to end
-_DTYPES = {"bf16": torch.bfloat16, "16": torch.float16}
+_DTYPES: dict[Precision, torch.dtype] = {name: getattr(torch, name) for name in get_args(Precision)}
 
 
 def encode_rows(
@@ -37,7 +37,7 @@ def encode_rows(
     workers: int,
     views: int = 1,
     *,
-    precision: Precision = "32",
+    precision: Precision = "float32",
 ) -> Iterator[Tensor]:
     """Outputs of a tower for some images, in order, chunk by chunk on the CPU.
 
@@ -48,7 +48,7 @@ def encode_rows(
         device: Where the tower runs.
         workers: Processes that decode and transform images; none are started where that takes longer than it saves.
         views: V, for the size of a batch.
-        precision: `bf16` or `16` for autocast to half precision.
+        precision: `bfloat16` or `float16` for autocast to half precision.
 
     Yields:
         Tensors (R, V, ...), of R images each.
@@ -76,7 +76,7 @@ def encode_rows(
     for turn.rows in _turns(rows, batch_size * _PASSES_PER_TURN if in_turns else len(rows)):
         for batch in _all_of(loader) if in_turns else loader:
             moved = batch.flatten(0, 1).to(device, non_blocking=True)
-            with torch.autocast(device.type, _DTYPES.get(precision), enabled=precision in _DTYPES):
+            with torch.autocast(device.type, _DTYPES[precision], enabled=precision != "float32"):
                 encoded = tower(moved)
             yield encoded.cpu().unflatten(0, (len(batch), views))
 

@@ -4,10 +4,9 @@ A position is what a loader yields: an image, or a question about one. Its image
 sentences are an entry of the prompt bank; a batch is made by gathers on the device.
 """
 
-import zlib
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float, Int
@@ -16,6 +15,8 @@ from torch import Tensor
 
 from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.batch import ImageBatch
+from aape_lightning.data.encoding import Precision
+from aape_lightning.data.epoch_draws import EpochDraws
 from aape_lightning.data.features import FeatureStore, Output, Views
 from aape_lightning.data.images import image_access, image_opener
 from aape_lightning.data.loaded import LoadedImages
@@ -24,7 +25,7 @@ from aape_lightning.data.memory import empty_beside, to_device
 from aape_lightning.data.path_list import PathList
 from aape_lightning.data.places import data_root
 from aape_lightning.data.positions import PositionLoader
-from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from aape_lightning.data.samplers import EvalSampler, TrainSampler, replicas
 from aape_lightning.data.schema import Manifest
 from aape_lightning.data.splits import Part
 from aape_lightning.data.transforms import augmentation
@@ -87,11 +88,16 @@ class ImageDataModule(LightningDataModule, ABC):
         for name, least, meaning in _LEAST:
             if chosen[name] is not None and chosen[name] < least:
                 raise DataError(f"{name} is {chosen[name]}; it must be {least} ({meaning}) or more.")
+        if chosen["tower_precision"] not in get_args(Precision):
+            raise DataError(
+                f"tower_precision is {chosen['tower_precision']!r}; it must be one of {', '.join(get_args(Precision))} "
+                "(--data.tower_precision)."
+            )
         self.manifest, self.root = manifest, data_root(manifest, root)
         self.cache_dir = Path(chosen["cache_dir"]) if chosen["cache_dir"] else default_cache_dir()
         self.workers = default_workers() if chosen["num_workers"] is None else chosen["num_workers"]
         self._parts: dict[Part, LoadedImages] = {}
-        self._draws: dict[str, tuple[int, Tensor]] = {}
+        self._draws = EpochDraws(chosen["seed"])
 
     def setup_backbone(self) -> None:
         """Load the backbone, so that its fingerprint is known before any image is read."""
@@ -136,7 +142,7 @@ class ImageDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> Loader:
         """Shuffled batches of the training part; the same global batches for any number of processes."""
         loaded, batch_size = self._parts["train"], self.hparams["batch_size"]
-        sampler = TrainSampler(len(loaded.items), batch_size, seed=self.hparams["seed"], **self._replicas())
+        sampler = TrainSampler(len(loaded.items), batch_size, seed=self.hparams["seed"], **replicas(self.trainer))
         return self._loader(loaded, sampler, batch_size)
 
     def val_dataloader(self) -> Loader | list[Loader]:
@@ -153,17 +159,12 @@ class ImageDataModule(LightningDataModule, ABC):
 
     def eval_loader(self, loaded: LoadedImages) -> Loader:
         """Batches of a part, each position once and in order."""
-        sampler = EvalSampler(len(loaded.items), **self._replicas())
+        sampler = EvalSampler(len(loaded.items), **replicas(self.trainer))
         return self._loader(loaded, sampler, self.eval_batch_size())
 
     def eval_batch_size(self) -> int:
         """Positions an evaluation batch: many where a batch is a gather, else as many as in training."""
         return _EVAL_BATCH if self.reads_store else self.hparams["batch_size"]
-
-    def _replicas(self) -> dict[str, int]:
-        if self.trainer is None:
-            return {"num_replicas": 1, "rank": 0}
-        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
     def _loader(self, loaded: LoadedImages, sampler: TrainSampler | EvalSampler, batch_size: int) -> Loader:
         if self.reads_store:
@@ -252,29 +253,18 @@ class ImageDataModule(LightningDataModule, ABC):
         images, views = stored.shape[:2]
         if views == 1:
             return stored[rows, 0]
-        place = rows * views + self.drawn("views", images, views).to(rows.device)[rows]
+        place = rows * views + self._drawn("views", images, views).to(rows.device)[rows]
         return stored.flatten(0, 1)[place]
 
-    def drawn(self, what: str, size: int, counts: int | Int[Tensor, " m"]) -> Int[Tensor, " m"]:
-        """A number below each count, drawn anew in each epoch; the same in every process and in a resumed run.
-
-        Args:
-            what: What is drawn, so that two draws of one epoch are independent.
-            size: How many numbers.
-            counts: How many there are to choose from, for each of them.
-        """
+    def _drawn(self, what: str, size: int, counts: int | Int[Tensor, " m"]) -> Int[Tensor, " m"]:
+        """What this epoch draws: a number below each count."""
         epoch = 0 if self.trainer is None else self.trainer.current_epoch
-        if self._draws.get(what, (None,))[0] != epoch:
-            seed = self.hparams["seed"] * 1_000_003 + epoch
-            generator = torch.Generator().manual_seed(seed + (zlib.crc32(what.encode()) << 32))
-            chance = torch.rand(size, generator=generator, dtype=torch.float64)
-            self._draws[what] = epoch, (chance * torch.as_tensor(counts).cpu()).long().to(self.device)
-        return self._draws[what][1]
+        return self._draws.below(counts, size, what, epoch, self.device)
 
     def drawn_captions(self) -> Int[Tensor, " m"]:
         """A row of the bank for each of its entries: the caption that this epoch uses of an image."""
         assert self.bank is not None
-        return self.bank.offsets[:-1] + self.drawn("captions", len(self.bank.keys), self.bank.offsets.diff())
+        return self.bank.offsets[:-1] + self._drawn("captions", len(self.bank.keys), self.bank.offsets.diff())
 
     @torch.no_grad()
     def summarize(self, aggregator: Aggregator) -> None:

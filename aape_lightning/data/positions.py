@@ -13,6 +13,8 @@ __all__ = ["PositionLoader"]
 class PositionLoader:
     """Slices of a sampler's order, which goes to the device once an epoch: no worker, collation or copy in a step.
 
+    The order is the sampler's under `--trainer.overfit_batches` too, where Lightning says that it is not.
+
     Args:
         sampler: Orders the positions; Lightning tells it the epoch.
         batch_size: Positions a batch.

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from aape_lightning.backbones.clip import ClipBackbone, clip
+from aape_lightning.data.samplers import replicas
 from aape_lightning.data.shapes.captions import caption
 from aape_lightning.data.shapes.chance import random_of
 from aape_lightning.data.shapes.classes import CLASS_NAMES
@@ -85,15 +86,13 @@ class ShapesPretrainingDataModule(LightningDataModule):
     def train_dataloader(self) -> DataLoader[dict[str, Tensor]]:
         """Batches of new scenes with captions."""
         hparams = self.hparams
-        processes, rank = (self.trainer.world_size, self.trainer.global_rank) if self.trainer else (1, 0)
         batches = _CaptionedScenes(
             hparams["batch_size"],
-            processes,
-            rank,
             hparams["context_length"],
             hparams["named_share"],
             hparams["style_shares"] or {},
             hparams["seed"],
+            **replicas(self.trainer),
         )
         workers = hparams["num_workers"]
         return DataLoader(
@@ -127,14 +126,15 @@ class _CaptionedScenes(Dataset[dict[str, Tensor]]):
     def __init__(
         self,
         batch_size: int,
-        processes: int,
-        rank: int,
         context_length: int,
         named_share: float,
         style_shares: Mapping[str, float],
         seed: int,
+        *,
+        num_replicas: int,
+        rank: int,
     ) -> None:
-        self.size = batch_size * processes
+        self.size = batch_size * num_replicas
         self.mine = slice(rank * batch_size, (rank + 1) * batch_size)
         self.context_length = context_length
         self.named_share = named_share

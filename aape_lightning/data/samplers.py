@@ -4,12 +4,20 @@ from collections.abc import Iterator
 
 import torch
 from jaxtyping import Int
+from lightning.pytorch import Trainer
 from torch import Tensor
 from torch.utils.data import DistributedSampler, Sampler
 
 from aape_lightning.errors import DataError
 
-__all__ = ["EvalSampler", "TrainSampler"]
+__all__ = ["EvalSampler", "TrainSampler", "replicas"]
+
+
+def replicas(trainer: Trainer | None) -> dict[str, int]:
+    """`num_replicas` and `rank` of a Trainer's process; of the only one without a Trainer."""
+    if trainer is None:
+        return {"num_replicas": 1, "rank": 0}
+    return {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
 
 
 class TrainSampler(DistributedSampler[tuple[int, int]]):

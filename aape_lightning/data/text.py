@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
-from aape_lightning.data.samplers import EvalSampler
+from aape_lightning.data.samplers import EvalSampler, replicas
 from aape_lightning.data.shapes.chance import random_of, shuffled
 from aape_lightning.data.text_sources import Document, read_documents
 from aape_lightning.errors import DataError
@@ -88,18 +88,13 @@ class TextDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[TextBatch]:
         """Blocks of the texts in an order of each epoch's own."""
-        sampler = _Blocks(len(self._train), **self._replicas())
+        sampler = _Blocks(len(self._train), **replicas(self.trainer))
         return DataLoader(self._train, batch_size=self.hparams["batch_size"], sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[TextBatch]:
         """Blocks of the texts that are held out, always the same and each once."""
-        sampler = EvalSampler(len(self._held), **self._replicas())
+        sampler = EvalSampler(len(self._held), **replicas(self.trainer))
         return DataLoader(self._held, batch_size=self.hparams["batch_size"], sampler=sampler)
-
-    def _replicas(self) -> dict[str, int]:
-        if self.trainer is None:
-            return {"num_replicas": 1, "rank": 0}
-        return {"num_replicas": self.trainer.world_size, "rank": self.trainer.global_rank}
 
 
 class _Packed(Dataset[TextBatch]):

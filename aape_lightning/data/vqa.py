@@ -57,8 +57,8 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
         store: Read embeddings and tokens from the feature store; otherwise images go through the tower in every step.
         views: Augmented views a training image (random crop and flip) that epochs choose from; 0 for the centre crop.
         batch_size: Questions a batch and process.
-        tower_precision: Precision of the image tower when stores are built: `32`, or `bf16` or `16` by autocast, which
-            a GPU computes faster; stores of different precisions are different stores.
+        tower_precision: Precision of the image tower when stores are built: `float32`, or `bfloat16` or `float16` by
+            autocast, which a GPU computes faster; stores of different precisions are different stores.
         num_workers: Processes that decode images; one a core, at most 8, where not given.
         cache_dir: Folder of stores and banks; `$AAPE_CACHE` or `~/.cache/aape` where not given.
     """
@@ -84,7 +84,7 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
         store: bool = True,
         views: int = 0,
         batch_size: int = 64,
-        tower_precision: Precision = "32",
+        tower_precision: Precision = "float32",
         num_workers: int | None = None,
         cache_dir: str | None = None,
     ) -> None:

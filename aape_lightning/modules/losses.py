@@ -1,11 +1,11 @@
 """The losses of the paper's section 3, on unit-norm embeddings."""
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from aape_lightning.modules.gathering import gather_rows, own_rows
+from aape_lightning.modules.precision import without_autocast
 
 __all__ = ["REWARD_SCALE", "clip_reward", "contrastive_loss", "distillation_loss"]
 
@@ -38,7 +38,7 @@ def contrastive_loss(
         captions: Unit-norm captions; row i belongs to query i alone.
         logit_scale: 1 / tau.
     """
-    with torch.autocast(queries.device.type, enabled=False):  # at CLIP's scale of 100 bfloat16 is off by a quarter
+    with without_autocast(queries):  # at CLIP's scale of 100 bfloat16 is off by a quarter
         queries, captions = queries.float(), captions.float()
         all_queries, all_captions = gather_rows(queries), gather_rows(captions)
         to_captions = logit_scale * queries @ all_captions.T

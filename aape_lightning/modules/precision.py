@@ -1,7 +1,8 @@
-"""The precision that the trained modules compute in: at least float32, whatever the Trainer's.
+"""The precision that aggregator, generator and projections compute in: at least float32, whatever the Trainer's.
 
-Half precision is for frozen towers and language models. The modules of the method are so small that it would save
-nothing, and CLIP's logits are cosines times 100: bfloat16's 8 bits leave an error of a quarter in them.
+Half precision is for frozen towers and language models, and for what leads into these or is as wide: the maps of a soft
+prefix and the answer head. The modules of the method are so small that it would save nothing, and CLIP's logits are
+cosines times 100: bfloat16's 8 bits leave an error of a quarter in them.
 """
 
 from functools import reduce

@@ -100,7 +100,8 @@ class ContrastiveTask(LightningModule):
         batch = require(batch, "image", "tokens")
         scale = self.model.logit_scale.exp()  # type: ignore[operator]
         loss = contrastive_loss(self.encode_image(batch["image"]), self.encode_text(batch["tokens"]), scale)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["image"]))
+        size = len(batch["image"])
+        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
     def on_train_batch_end(self, *args: Any) -> None:  # noqa: ANN401 - Lightning's signature is not ours to use

@@ -40,8 +40,8 @@ def counted(monkeypatch):
     return calls
 
 
-def fit(quiet_trainer, bar):
-    trainer = quiet_trainer(max_epochs=3, enable_progress_bar=True, callbacks=[bar])
+def fit(quiet_trainer, bar, **limits):
+    trainer = quiet_trainer(enable_progress_bar=True, callbacks=[bar], **{"max_epochs": 3} | limits)
     trainer.fit(Steps(), DataLoader(range(40), batch_size=1))
 
 
@@ -66,6 +66,12 @@ def test_the_end_shows_the_last_step_and_the_last_epochs_metrics(quiet_trainer, 
     fit(quiet_trainer, bar)
     assert seen[-1] == {"train/loss": 2.0}
     assert bar.train_progress_bar.completed == 40
+
+
+def test_a_run_that_ends_inside_an_epoch_shows_where(quiet_trainer):
+    bar = ProgressBar()
+    fit(quiet_trainer, bar, max_steps=50)
+    assert bar.train_progress_bar.completed == 10
 
 
 def test_the_command_line_has_it_unless_another_is_named(tmp_path, toy_root):

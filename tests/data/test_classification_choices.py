@@ -335,9 +335,17 @@ def test_the_towers_precision_reaches_its_store(toy_data, quiet_trainer, tmp_pat
         data.trainer = quiet_trainer()
         data.setup("test")
         (store,) = (tmp_path / precision / "features").glob("*/store.json")
-        return json.loads(store.read_text()).get("precision", "32"), data._parts["test"].features
+        return json.loads(store.read_text()).get("precision", "float32"), data._parts["test"].features
 
-    exact, half = features("32"), features("bf16")
-    assert (exact[0], half[0]) == ("32", "bf16")
+    exact, half = features("float32"), features("bfloat16")
+    assert (exact[0], half[0]) == ("float32", "bfloat16")
     assert not torch.equal(exact[1], half[1])
     torch.testing.assert_close(exact[1], half[1], atol=0.05, rtol=0)
+
+
+def test_a_precision_that_there_is_not_is_refused(toy_data):
+    data = toy_data()
+    data.hparams["tower_precision"] = "bf16"  # past the check of the annotations
+    wanted = r"tower_precision is 'bf16'; it must be one of float32, bfloat16, float16 \(--data\.tower_precision\)"
+    with pytest.raises(DataError, match=wanted):
+        data.place(data.manifest, str(data.root))

@@ -126,7 +126,9 @@ def test_a_real_tower_makes_the_same_of_small_passes(tiny_backbone, eight_a_pass
     torch.testing.assert_close(encoded(short, images)[:, 0], whole, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize(("precision", "dtype"), [("32", None), ("bf16", torch.bfloat16), ("16", torch.float16)])
+@pytest.mark.parametrize(
+    ("precision", "dtype"), [("float32", None), ("bfloat16", torch.bfloat16), ("float16", torch.float16)]
+)
 def test_precision_is_the_one_that_the_tower_runs_in(precision, dtype):
     found = []
 
@@ -141,7 +143,7 @@ def test_precision_is_the_one_that_the_tower_runs_in(precision, dtype):
 
 def test_bf16_costs_only_its_own_rounding(tiny_backbone):
     exact, rounded = (
-        encoded(tiny_backbone.encode_image, Pixels(6), precision=precision) for precision in ("32", "bf16")
+        encoded(tiny_backbone.encode_image, Pixels(6), precision=precision) for precision in ("float32", "bfloat16")
     )
     assert rounded.dtype == torch.float32
     assert 0 < (exact - rounded).norm(dim=-1).max() < 2e-2

@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -8,6 +8,7 @@ from aape_lightning.data import TextDataModule
 from aape_lightning.data.shapes import shapes_captions, shapes_questions
 from aape_lightning.data.text_sources import read_documents
 from aape_lightning.errors import DataError, ManifestError
+from lightning.pytorch import Trainer
 from torch.utils.data import DistributedSampler
 
 LINES = [f"line {k} says {'abcdefghij'[k % 10] * (1 + k % 4)}" for k in range(120)]
@@ -179,7 +180,7 @@ def test_each_epoch_has_an_order_of_its_own_that_the_seed_decides(text_file):
 def test_processes_share_the_blocks_of_one(text_file, epoch):
     def blocks(processes, rank, *, held=False):
         module = data([text_file])
-        module.trainer = SimpleNamespace(world_size=processes, global_rank=rank)
+        module.trainer = Mock(spec=Trainer, world_size=processes, global_rank=rank)
         loader = module.val_dataloader() if held else module.train_dataloader()
         assert isinstance(loader.sampler, DistributedSampler)  # which Lightning leaves alone
         loader.sampler.set_epoch(epoch)

@@ -1,4 +1,4 @@
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ from aape_lightning.backbones.clip import clip
 from aape_lightning.data.pretraining import ShapesPretrainingDataModule, normalise
 from aape_lightning.data.shapes import CLASS_NAMES, open_shapes_image, shapes_split
 from aape_lightning.errors import DataError
+from lightning.pytorch import Trainer
 from PIL import Image
 from torch.utils.data import DistributedSampler
 
@@ -70,7 +71,7 @@ def test_a_share_beyond_one_is_refused():
 def test_processes_share_the_batches_of_one(epoch):
     def batches(size, processes=1, rank=0):
         module = ShapesPretrainingDataModule(batch_size=size, steps_per_epoch=2)
-        module.trainer = SimpleNamespace(world_size=processes, global_rank=rank)
+        module.trainer = Mock(spec=Trainer, world_size=processes, global_rank=rank)
         loader = module.train_dataloader()
         assert isinstance(loader.sampler, DistributedSampler)  # which Lightning leaves alone
         loader.sampler.set_epoch(epoch)
