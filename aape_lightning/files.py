@@ -1,14 +1,15 @@
 """Files that are never half-written: a temporary name, a flush to disk, a rename."""
 
+import errno
 import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-__all__ = ["atomic_path", "cache_dir", "default_workers", "write_json", "write_text"]
+__all__ = ["atomic_path", "cache_dir", "default_workers", "is_listed", "reserve", "write_json", "write_text"]
 
 
 @contextmanager
@@ -47,6 +48,36 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:  # noqa: ANN401 - JSON has no type of its own
     """Write a whole JSON file with sorted keys, or nothing."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def reserve(file: IO[bytes], size: int) -> None:
+    """Give a file its size, and the room on disk for it where the file system can promise that.
+
+    Args:
+        file: A file open for writing; what it holds stays.
+        size: Its size in bytes, no less than now.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # a file system that promises nothing says so
+                raise
+    file.truncate(size)
+
+
+def is_listed(path: Path) -> bool:
+    """Whether a folder's listing names a file or folder.
+
+    A network file system may answer for some time from memory that a path is not there; for a listing it asks anew.
+    """
+    try:
+        return path.name in os.listdir(path.parent)
+    except FileNotFoundError:
+        return False
 
 
 def cache_dir() -> Path:

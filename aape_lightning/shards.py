@@ -6,11 +6,12 @@ the system takes from a process that dies, and is whole or not there: a note say
 processes need nothing in common but the folder, on one machine or on several that share a file system.
 """
 
+import errno
 import os
 import shutil
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from functools import cached_property
 from itertools import pairwise
 from math import gcd
@@ -22,7 +23,8 @@ from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 
-from aape_lightning.files import atomic_path
+from aape_lightning.errors import DataError
+from aape_lightning.files import atomic_path, reserve
 from aape_lightning.progress import progress
 
 __all__ = ["Compute", "ShardedArray", "Values"]
@@ -71,14 +73,37 @@ class ShardedArray:
     # ---- the file ------------------------------------------------------------------------------------------------
 
     def prepare(self) -> None:
-        """Lay out the file, unless an earlier build has; to be called by one process at a time, before `fill`."""
+        """Lay out the file, unless an earlier build has; to be called by one process at a time, before `fill`.
+
+        Raises:
+            DataError: If the disk has no room for it.
+        """
         size = _PAGE + self.shape[0] * self.row_bytes
         if self.path.is_file() and self.path.stat().st_size == size:
             return
         shutil.rmtree(self.path.parent, ignore_errors=True)
-        with atomic_path(self.path) as temporary, temporary.open("wb") as file:
+        with self._room(), atomic_path(self.path) as temporary, temporary.open("wb") as file:
             file.write(self._header())
-            file.truncate(size)
+            reserve(file, size)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the file is where it is made, and all its rows are in it."""
+        return self.path.is_file() and self._rows_done() == self.shape[0]
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Have a full disk, or a full quota, told as what it is."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            size = self.shape[0] * self.row_bytes / 1e9
+            raise DataError(
+                f"{str(self.path.parent)!r} has no room for an array of {size:.1f} GB ({error.strerror}). Make room "
+                "there, or choose another folder with --data.cache_dir or $AAPE_CACHE."
+            ) from error
 
     def _header(self) -> bytes:
         """NumPy's header, filled up to a page."""
@@ -98,7 +123,9 @@ class ShardedArray:
     # ---- filling -------------------------------------------------------------------------------------------------
 
     def fill(self, compute: Compute, description: str, *, quiet: bool = False) -> None:
-        """Compute what is missing and nobody else computes, and wait for the rest; returns when all is there.
+        """Compute what is missing and nobody else computes, and wait for the rest.
+
+        It returns when all is there, or where the file is no longer there because another process has taken it away.
 
         A process takes one shard after the other from where it begins, and begins where most is left to do: `compute`
         is called a few times a process, whatever the number of shards.
@@ -109,10 +136,13 @@ class ShardedArray:
             description: What is being done, for the progress bar; it counts the rows of all processes, and is drawn by
                 the first of those that were launched together.
             quiet: Draw no bar.
+
+        Raises:
+            DataError: If the disk is full.
         """
         with progress(quiet=quiet or _launched_as_follower()) as bar:
             drawn = _Bar(bar, bar.add_task(description, total=self.shape[0]), self._rows_done)
-            while not (self.taken() or self._rows_done() == self.shape[0]):
+            while not (self._gone() or self._rows_done() == self.shape[0]):
                 drawn.recount()
                 if claim := self._claim():
                     self._fill_run(*claim, compute, drawn)
@@ -127,10 +157,12 @@ class ShardedArray:
             for row, values in self._cut(pieces, first):
                 shard, end = row // self.rows, row + len(values)
                 whole = end == self._stop(shard)
-                self._write(row, values, sync=whole)
+                with self._room():
+                    self._write(row, values, sync=whole)
+                    if whole:
+                        self._note(shard).write_text("done")
                 bar.advance(len(values))
                 if whole:
-                    self._note(shard).write_text("done")
                     claimed.close()
                     # Before the next rows are computed: those of a shard of another's are none of ours.
                     if end == stop or (following := self._claimed(shard + 1)) is None:
@@ -148,10 +180,16 @@ class ShardedArray:
 
     # ---- claims --------------------------------------------------------------------------------------------------
 
+    def _gone(self) -> bool:
+        """Whether nothing is left to do here; `taken` alone may be late to know, on a network file system."""
+        return self.taken() or not self.path.is_file()
+
     def _claim(self) -> tuple[range, FileLock] | None:
         """Shards to fill, the first of which is claimed; None where others are at work on all that are left."""
         begun, done = self._seen()
         while longest := max(_gaps(begun | done, self.count), key=len, default=None):
+            if self._gone():  # perhaps before the look at what is begun, which then saw nothing
+                return None
             before = longest.start - 1
             # Who works on the shard before comes this way: meet in the middle. Where that process has died, go on.
             middle = longest[len(longest) // 2]
@@ -160,6 +198,8 @@ class ShardedArray:
                     return range(shard, longest.stop), lock
                 begun.add(shard)
         for shard in sorted(begun - done):
+            if self._gone():
+                return None
             if lock := self._claimed(shard):
                 return range(shard, shard + 1), lock
         return None
@@ -171,11 +211,15 @@ class ShardedArray:
             lock.acquire(blocking=False)
         except (Timeout, FileNotFoundError):  # another's, or all is done and the folder has been taken away
             return None
-        if not self.taken():
+        try:
             # Opened as for writing: a network file system may answer from memory whether a file is there.
             with self._note(shard).open("ab") as note:
-                if note.tell() == 0:
-                    return lock
+                done = note.tell() > 0
+        except FileNotFoundError:
+            done = True
+        # After the note: a file that is still there has not been taken away from under it.
+        if not done and not self._gone():
+            return lock
         lock.release()
         return None
 

@@ -1,10 +1,12 @@
 """One array by many processes: each shard once, killed ones taken over, whole or not there."""
 
 import collections
+import errno
 import io
 import multiprocessing
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -12,6 +14,7 @@ import time
 import numpy as np
 import pytest
 from aape_lightning import shards
+from aape_lightning.errors import DataError
 from aape_lightning.shards import ShardedArray
 from rich.console import Console
 from rich.progress import Progress
@@ -273,6 +276,124 @@ def test_what_has_been_taken_is_not_computed_again(make, log, tmp_path):
     array.fill(logged(log), "counting")
     assert array._claimed(3) is None  # it saw the folder before, and claims a shard after
     assert computed(log) == dict.fromkeys(range(ROWS), 1)
+
+
+def test_what_is_taken_between_two_looks_is_claimed_once_at_most(make, log):
+    """The empty folder that is seen then says nothing: each shard would be claimed, and its lock left behind."""
+    calls = []
+    array = make(taken=lambda: bool(calls) or calls.append(1))
+    array.prepare()
+    array.fill(logged(log), "counting")
+    assert len(list(array.notes.glob("*.lock"))) <= 1
+    assert computed(log) == {}
+
+
+def test_shards_that_others_have_begun_are_not_claimed_once_all_is_taken(make):
+    array = make(taken=lambda: True)
+    array.prepare()
+    array.notes.mkdir()
+    for shard in range(array.count):
+        array._note(shard).touch()
+    assert array._claim() is None
+    assert list(array.notes.glob("*.lock")) == []
+
+
+def test_an_array_that_is_gone_is_left_alone_by_who_is_late_to_know(make, log, tmp_path):
+    """A network file system may answer from memory that what another machine has moved is not there yet."""
+    array = make()
+    array.prepare()
+    assert not array.is_whole
+    array.fill(logged(log), "counting")
+    assert array.is_whole
+    array.path.parent.rename(tmp_path / "whole")
+    assert not array.is_whole
+    array.fill(logged(log), "counting")
+    assert computed(log) == dict.fromkeys(range(ROWS), 1)
+    assert array._claimed(3) is None
+    assert array._claim() is None
+    assert len(list(array.notes.glob("*.lock"))) == 1  # of the shard that was asked for by name
+
+
+def test_an_array_that_is_taken_from_under_a_claim_is_left_alone(make, tmp_path, monkeypatch):
+    """It is moved after the lock is acquired and before the note is looked at."""
+    array, acquire = make(), shards.FileLock.acquire
+    array.prepare()
+
+    def moving(lock, **options):
+        found = acquire(lock, **options)
+        array.path.parent.rename(tmp_path / "whole")
+        return found
+
+    monkeypatch.setattr(shards.FileLock, "acquire", moving)
+    assert array._claimed(0) is None
+
+
+# ---- room on disk ----------------------------------------------------------------------------------------------------
+
+
+def failing(code, seen=None):
+    def fail(*arguments):
+        if seen is not None:
+            seen.append(arguments)
+        raise OSError(code, os.strerror(code))
+
+    return fail
+
+
+def told(array, code):
+    return (
+        rf"^{re.escape(repr(str(array.path.parent)))} has no room for an array of 0\.0 GB "
+        rf"\({os.strerror(code)}\).*--data\.cache_dir or \$AAPE_CACHE"
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="the system cannot reserve room")
+def test_the_room_is_reserved_before_the_first_row(make, monkeypatch):
+    array, reserve, asked = make(), os.posix_fallocate, []
+    monkeypatch.setattr(os, "posix_fallocate", lambda *arguments: asked.append(arguments[1:]) or reserve(*arguments))
+    array.prepare()
+    assert asked == [(0, 128 + ROWS * WIDTH * 4)]
+    assert array.path.stat().st_size == 128 + ROWS * WIDTH * 4
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_known_before_the_first_row(code, make, monkeypatch):
+    array = make()
+    monkeypatch.setattr(os, "posix_fallocate", failing(code), raising=False)
+    with pytest.raises(DataError, match=told(array, code)):
+        array.prepare()
+    assert list(array.path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_where_no_room_can_be_reserved_the_array_is_laid_out_all_the_same(code, make, log, monkeypatch):
+    array, seen = make(), []
+    monkeypatch.setattr(os, "posix_fallocate", failing(code, seen), raising=False)
+    array.prepare()
+    assert seen
+    array.fill(logged(log), "counting")
+    assert (np.load(array.path) == values(range(ROWS))).all()
+
+
+def test_another_error_of_the_disk_is_no_lack_of_room(make, monkeypatch):
+    monkeypatch.setattr(os, "posix_fallocate", failing(errno.EIO), raising=False)
+    with pytest.raises(OSError, match=os.strerror(errno.EIO)):
+        make().prepare()
+
+
+def test_a_disk_that_fills_up_later_is_told_as_such_and_the_shard_is_not_there(make, log, monkeypatch):
+    array = make()
+    array.prepare()
+    with monkeypatch.context() as full:
+        full.setattr(os, "fsync", failing(errno.ENOSPC))
+        with pytest.raises(DataError, match=told(array, errno.ENOSPC)):
+            array.fill(logged(log), "counting")
+    assert array._rows_done() == 0
+    array.fill(logged(log), "counting")
+    assert (np.load(array.path) == values(range(ROWS))).all()
+
+
+# ---- the bar ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK", "SLURM_PROCID"])

@@ -29,7 +29,7 @@ from aape_lightning.data.loading import ImageDataset
 from aape_lightning.data.path_list import PathList
 from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
 from aape_lightning.errors import DataError
-from aape_lightning.files import write_json
+from aape_lightning.files import is_listed, write_json
 from aape_lightning.shards import ShardedArray, Values
 
 __all__ = ["FeatureStore", "Output", "Views"]
@@ -117,7 +117,7 @@ class FeatureStore:
         file_size: Callable[[str], int],
         views: Views,
         output: Output = "embedding",
-        precision: Precision = "32",
+        precision: Precision = "float32",
     ) -> None:
         self.backbone = backbone
         self.paths = paths
@@ -137,7 +137,7 @@ class FeatureStore:
             "dtype": self.dtype,
             "files": _files_hash(paths, file_size),
             "shape": list(self.shape),
-        } | ({} if precision == "32" else {"precision": precision})
+        } | ({} if precision == "float32" else {"precision": precision})
         key = hashlib.sha256(json.dumps(self.description, sort_keys=True).encode()).hexdigest()
         self.folder = folder / key[:24]
 
@@ -172,7 +172,9 @@ class FeatureStore:
             workers: Processes that decode and transform images.
 
         Raises:
-            ImageError: If an image is missing or cannot be decoded; what was computed before is kept.
+            ImageError: If an image is missing or cannot be decoded. The shards before are kept; the one that it is in
+                is lost, as in a kill.
+            DataError: If the disk has no room for the store, or what is half-built is removed meanwhile.
         """
         if self.is_built:
             shutil.rmtree(self.folder / "shards", ignore_errors=True)  # left where a kill came right after the end
@@ -182,17 +184,31 @@ class FeatureStore:
         rows = max(1, _PER_SHARD // self.views.count)
         array = ShardedArray(partial / self.file, self.shape, self.dtype, rows, taken=lambda: self.is_built)
         with lock:
-            if self.is_built:
+            if self._is_listed():
                 return
             array.prepare()
         array.fill(lambda rows: self._encoded(rows, device, workers), "encoding images")
         with lock:
-            if not self.is_built:
-                write_json(partial / "store.json", self.description)
-                shutil.rmtree(self.folder, ignore_errors=True)
-                partial.rename(self.folder)
-                shutil.rmtree(self.folder / "shards", ignore_errors=True)
+            if not self._is_listed():
+                self._move_in(array)
             shutil.rmtree(partial, ignore_errors=True)  # who came late has put a lock there again
+
+    def _is_listed(self) -> bool:
+        """As `is_built`, and never late to know what another machine has built."""
+        return is_listed(self.folder) and is_listed(self.folder / "store.json")
+
+    def _move_in(self, array: ShardedArray) -> None:
+        """Take the whole array, and all beside it, to where the store is looked for."""
+        partial = array.path.parent
+        if not array.is_whole:
+            raise DataError(
+                f"The half-built feature store {str(partial)!r} was removed during the build. Begin again with: aape "
+                "cache --recipe RECIPE"
+            )
+        write_json(partial / "store.json", self.description)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        partial.rename(self.folder)
+        shutil.rmtree(self.folder / "shards", ignore_errors=True)
 
     def _encoded(self, rows: range, device: torch.device, workers: int) -> Generator[Values, None, None]:
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)

@@ -1,7 +1,6 @@
 """Where the numbers of a run lie: on the device where it has room for them, else in files and not in private memory."""
 
 import mmap
-import os
 import tempfile
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import torch
 from torch import Tensor
 
 from aape_lightning.errors import DataError
+from aape_lightning.files import reserve
 
 __all__ = ["empty_beside", "to_device"]
 
@@ -52,9 +52,7 @@ def _in_file(stored: Tensor, folder: Path) -> Tensor:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            if hasattr(os, "posix_fallocate"):  # else a full disk would kill the process at some later step
-                os.posix_fallocate(file.fileno(), 0, stored.nbytes)
-            file.truncate(stored.nbytes)
+            reserve(file, stored.nbytes)  # else a full disk would kill the process at some later step
             mapped = mmap.mmap(file.fileno(), stored.nbytes)
     except OSError as error:
         raise DataError(

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 
 from aape_lightning.backbones import Backbone
 from aape_lightning.errors import BackboneMismatchError, PromptError
-from aape_lightning.files import atomic_path
+from aape_lightning.files import atomic_path, is_listed
 from aape_lightning.prompts.embedding import embed_texts, embed_texts_together, text_shards
 
 __all__ = ["PromptBank", "open_or_build_bank"]
@@ -183,6 +183,10 @@ def open_or_build_bank(
 
     A build that was interrupted goes on. Processes that ask for the same bank build it together, no sentence twice, and
     one of them writes it.
+
+    Raises:
+        PromptError: If the bank on disk is damaged, or what is half-built is removed during the build.
+        DataError: If the disk has no room for the embeddings.
     """
     key = _digest([_FORMAT, backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
     path = folder / f"{key[:24]}.safetensors"
@@ -196,12 +200,17 @@ def _build_bank(path: Path, backbone: Backbone, sentences: Mapping[str, Sequence
     texts, partial, lock = _texts(sentences), path.with_suffix(".partial"), FileLock(path.with_suffix(".lock"))
     array = text_shards(partial / "embeddings.npy", backbone, texts, taken=path.is_file)
     with lock:
-        if path.is_file():
+        if is_listed(path):
             return
         array.prepare()
     embed_texts_together(array, backbone, texts, device)
     with lock:
-        if not path.is_file():
+        if not is_listed(path):
+            if not array.is_whole:
+                raise PromptError(
+                    f"The half-built prompt bank {str(partial)!r} was removed during the build. Begin again with: aape "
+                    "cache --recipe RECIPE"
+                )
             embeddings = torch.from_numpy(np.load(array.path, mmap_mode="c"))
             PromptBank(embeddings, _offsets(sentences), list(sentences), texts).save(path, backbone)
         shutil.rmtree(partial, ignore_errors=True)

@@ -1,8 +1,10 @@
+import errno
 import hashlib
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -146,7 +148,7 @@ def test_tokens_are_stored_at_half_precision(store, tiny_backbone):
 
 
 def test_a_tower_at_half_precision_fills_a_store_of_its_own_in_single_precision(store):
-    exact, half = store(), store(precision="bf16")
+    exact, half = store(), store(precision="bfloat16")
     for made in (exact, half):
         made.build(CPU, 0)
     assert half.open().dtype == torch.float32
@@ -172,8 +174,8 @@ def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_c
         store(views=Views("augmented", 2, seed=1)),
         store(views=Views(degradation="blur")),
         store(output="tokens"),
-        store(precision="bf16"),
-        store(precision="16"),
+        store(precision="bfloat16"),
+        store(precision="float16"),
         store(paths=paths[:-1]),
         store(paths=paths[::-1]),
     ]
@@ -181,7 +183,7 @@ def test_the_key_depends_on_everything_that_the_numbers_depend_on(store, other_c
     image.write_bytes(image.read_bytes() + b"\0")
     stores.append(store(root=own_toy_root))
     assert len({made.folder for made in stores}) == len(stores)
-    assert store().folder == store(precision="32").folder == stores[0].folder
+    assert store().folder == store(precision="float32").folder == stores[0].folder
 
 
 def test_the_key_depends_on_nothing_else(store, own_toy_root, tiny_clip, tmp_path):
@@ -466,6 +468,95 @@ def test_when_one_of_two_builders_is_killed_the_other_finishes(store, tmp_path):
     assert other.exitcode == 0
     assert images_encoded(log) == 30
     assert files(store()) == files(alone)
+
+
+@pytest.fixture
+def late_to_know(store):
+    """Makes a store of a machine that goes on hearing from memory that no other has built it."""
+
+    class Late(FeatureStore):
+        is_built = property(lambda self: False)
+
+    def make():
+        made = store()
+        made.__class__ = Late
+        return made
+
+    return make
+
+
+def test_who_is_late_to_know_leaves_a_whole_store_alone(late_to_know, store, encoded):
+    store().build(CPU, 0)
+    before = files(store())
+    encoded.clear()
+    late_to_know().build(CPU, 0)
+    assert encoded == []
+    assert files(store()) == before
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_who_is_late_to_know_leaves_a_store_alone_that_another_has_finished(
+    waits, late_to_know, store, encoded, tmp_path, monkeypatch
+):
+    """The other ends while this one waits, or just when it has seen the last row done."""
+
+    class Overtaken(shards.ShardedArray):
+        def fill(self, *arguments, **options):
+            with monkeypatch.context() as other:
+                other.setattr(features, "ShardedArray", shards.ShardedArray)
+                store().build(CPU, 0)
+            if waits:
+                super().fill(*arguments, **options)
+
+    whole = store(folder=tmp_path / "whole")
+    whole.build(CPU, 0)
+    encoded.clear()
+    monkeypatch.setattr(features, "ShardedArray", Overtaken)
+    late_to_know().build(CPU, 0)
+    assert sum(encoded) == 30
+    assert files(store()) == files(whole)
+    assert {path.suffix for path in (tmp_path / "stores").iterdir()} == {"", ".lock"}
+
+
+@pytest.mark.parametrize("all_of_it", [False, True])
+def test_what_is_not_whole_never_becomes_a_store(all_of_it, store, tmp_path, monkeypatch):
+    """A user who empties the cache during a build is told; rows that are not there are not renamed into a store."""
+
+    def removed(array, *arguments, **options):
+        shutil.rmtree(array.path.parent if all_of_it else array.notes, ignore_errors=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shards.ShardedArray, "fill", removed)
+        with pytest.raises(DataError, match=r"\.partial' was removed during the build.*aape cache"):
+            store().build(CPU, 0)
+    assert not store().folder.exists()
+    store().build(CPU, 0)
+    assert store().is_built
+
+
+def test_a_full_disk_is_an_error_that_names_the_folder_and_the_remedy(store, monkeypatch):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    made = store()
+    with pytest.raises(DataError, match=rf"{re.escape(str(made.folder))}.*no room.*--data\.cache_dir"):
+        made.build(CPU, 0)
+
+
+def test_an_image_error_loses_the_shard_it_is_in_and_no_other(store, encoded, own_toy_root, monkeypatch):
+    """With two images at once through the tower, two of the shard of four were encoded before the error."""
+    monkeypatch.setattr(encoding, "_IMAGES_PER_PASS", 2)
+    image = own_toy_root / "toy" / "images" / store().paths[6]
+    content = image.read_bytes()
+    image.write_bytes(b"\0" * len(content))
+    with pytest.raises(ImageError):
+        store(root=own_toy_root).build(CPU, 0)
+    assert sum(encoded) == 6
+    image.write_bytes(content)
+    encoded.clear()
+    store(root=own_toy_root).build(CPU, 0)
+    assert sum(encoded) == 30 - 4
 
 
 def test_a_half_built_store_of_an_earlier_version_is_begun_anew(store, tmp_path, monkeypatch):

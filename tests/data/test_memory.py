@@ -52,6 +52,21 @@ def test_a_full_disk_is_known_at_once(large, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_that_cannot_reserve_room_holds_it_all_the_same(code, large, tmp_path, monkeypatch):
+    asked = []
+
+    def unable(*arguments):
+        asked.append(arguments)
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(os, "posix_fallocate", unable, raising=False)
+    made = empty_beside(large, tmp_path)
+    made.copy_(large)
+    assert asked
+    assert torch.equal(made, large)
+
+
 def test_a_full_device_is_an_error_that_says_what_to_do(monkeypatch, tmp_path):
     def full(*arguments, **options):
         raise torch.OutOfMemoryError("CUDA out of memory.")

@@ -1,15 +1,18 @@
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 import torch
 from aape_lightning.backbones import load_backbone
 from aape_lightning.errors import BackboneMismatchError, PromptError
 from aape_lightning.prompts import PromptBank, embed_texts, open_or_build_bank
+from aape_lightning.prompts.embedding import embed_texts_together
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
@@ -220,6 +223,38 @@ def test_threads_that_ask_together_build_once(tiny_backbone, embedded, tmp_path,
         for future in asked:
             assert_same(future.result(), bank)
     assert sum(embedded) == len(bank.texts)
+
+
+TOGETHER = "aape_lightning.prompts.bank.embed_texts_together"
+
+
+def test_who_is_late_to_know_opens_the_bank_that_another_has_finished(
+    tiny_backbone, embedded, tmp_path, bank, monkeypatch
+):
+    """A network file system may answer from memory that the bank is not there."""
+    is_file = Path.is_file
+
+    def overtaken(array, *arguments):
+        with monkeypatch.context() as other:
+            other.setattr(Path, "is_file", is_file)
+            other.setattr(TOGETHER, embed_texts_together)
+            open_or_build_bank(tiny_backbone, SENTENCES, tmp_path, CPU)
+        embed_texts_together(array, *arguments)
+
+    monkeypatch.setattr(Path, "is_file", lambda path: path.suffix != ".safetensors" and is_file(path))
+    monkeypatch.setattr(TOGETHER, overtaken)
+    for _ in range(2):  # the second time it is there before the build
+        assert_same(open_or_build_bank(tiny_backbone, SENTENCES, tmp_path, CPU), bank)
+        assert sum(embedded) == len(bank.texts)
+        assert {path.suffix for path in tmp_path.iterdir()} == {".safetensors", ".lock"}
+
+
+def test_a_half_built_bank_that_is_removed_during_the_build_is_an_error(tiny_backbone, tmp_path, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(TOGETHER, lambda array, *arguments: shutil.rmtree(array.path.parent))
+        with pytest.raises(PromptError, match=r"\.partial' was removed during the build.*aape cache"):
+            open_or_build_bank(tiny_backbone, SENTENCES, tmp_path, CPU)
+    assert open_or_build_bank(tiny_backbone, SENTENCES, tmp_path, CPU).keys == list(SENTENCES)
 
 
 SECOND_PROCESS = """
