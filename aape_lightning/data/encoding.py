@@ -23,7 +23,7 @@ Precision = Literal["float32", "bfloat16", "float16"]
 # pass it is halved.
 _IMAGES_PER_PASS = 32
 _IMAGES_PER_PASS_ON_CUDA = 128
-_PASSES_PER_TURN = 8  # for which images are decoded before a tower on the CPU goes on
+_PASSES_PER_TURN = 16  # for which images are decoded before a tower on the CPU goes on
 _SAMPLE = 4  # images that tell how long the others take
 _START = 0.08  # seconds that a worker process takes to start and to end
 _DTYPES: dict[Precision, torch.dtype] = {name: getattr(torch, name) for name in get_args(Precision)}

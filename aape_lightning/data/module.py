@@ -251,10 +251,9 @@ class ImageDataModule(LightningDataModule, ABC):
     def _viewed(self, stored: Float[Tensor, "m v *rest"], rows: Int[Tensor, " b"]) -> Float[Tensor, "b *rest"]:
         """The rows, each in the view that this epoch uses of it."""
         images, views = stored.shape[:2]
-        if views == 1:
-            return stored[rows, 0]
-        place = rows * views + self._drawn("views", images, views).to(rows.device)[rows]
-        return stored.flatten(0, 1)[place]
+        if views > 1:
+            rows = rows * views + self._drawn("views", images, views).to(rows.device)[rows]
+        return stored.flatten(0, 1).index_select(0, rows)
 
     def _drawn(self, what: str, size: int, counts: int | Int[Tensor, " m"]) -> Int[Tensor, " m"]:
         """What this epoch draws: a number below each count."""

@@ -103,9 +103,9 @@ class AttentionAggregator(Aggregator):
     ) -> Float[Tensor, "b d"]:
         mean, attention = self._attend(prompts, mask, image_embedding)
         layer, scale = mean.dtype, prompts.shape[-1] ** 0.5
-        blended = torch.einsum("bkn,bnd->bkd", attention, prompts.to(attention)) * scale
+        blended = torch.bmm(attention, prompts.to(attention)) * scale
         values = self._by_head(self.value_projection.weight.to(blended))
-        found = torch.einsum("bkd,khd->bkh", blended, values).flatten(1)
+        found = torch.bmm(blended.transpose(0, 1), values.mT).transpose(0, 1).flatten(1)
         attended = mean + self.output_projection(found.to(layer))
         summary = attended + self.feed_forward(attended)
         return F.normalize(summary.to(at_least_float32(summary)), dim=-1).to(layer)
@@ -130,8 +130,8 @@ class AttentionAggregator(Aggregator):
         asked = mean if self.query == "mean" else mean + image_embedding.to(layer) * scale
         queries = self.query_projection(self.query_norm(asked)).unflatten(-1, (self.heads, -1))
         fine = at_least_float32(queries)
-        folded = torch.einsum("bkh,khd->bkd", queries.to(fine), self._by_head(self.key_projection.weight.to(fine)))
-        scores = torch.einsum("bkd,bnd->bkn", folded * (scale * queries.shape[-1] ** -0.5), prompts.to(fine))
+        folded = torch.bmm(queries.transpose(0, 1).to(fine), self._by_head(self.key_projection.weight.to(fine)))
+        scores = torch.bmm(folded.transpose(0, 1) * (scale * queries.shape[-1] ** -0.5), prompts.to(fine).mT)
         return mean, scores.masked_fill(~mask[:, None], float("-inf")).softmax(-1)
 
     def _by_head(self, weight: Float[Tensor, "d e"]) -> Float[Tensor, "k h e"]:
