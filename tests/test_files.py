@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import stat
@@ -5,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from aape_lightning.files import atomic_path, cache_dir, default_workers, write_json, write_text
+from aape_lightning.files import atomic_path, cache_dir, default_workers, is_listed, reserve, write_json, write_text
 
 
 def fail_halfway(path, error):
@@ -103,3 +104,40 @@ def test_the_cache_lies_in_the_home_otherwise(value, monkeypatch, tmp_path):
 def test_one_worker_a_core_and_at_most_eight(cores, workers, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert default_workers() == workers
+
+
+# ---- room, and what a folder's listing says ------------------------------------------------------------------------
+
+
+def test_reserved_room_is_there_and_keeps_what_was_written(tmp_path):
+    with (tmp_path / "large").open("w+b") as file:
+        file.write(b"head")
+        reserve(file, 10_000)
+    assert (tmp_path / "large").read_bytes() == b"head" + bytes(9_996)
+
+
+@pytest.mark.parametrize("code", [errno.EOPNOTSUPP, errno.EINVAL])
+def test_a_file_system_that_cannot_reserve_room_has_the_size_at_least(tmp_path, monkeypatch, code):
+    def refuse(*arguments):
+        raise OSError(code, "not here")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    with (tmp_path / "large").open("wb") as file:
+        reserve(file, 10_000)
+    assert (tmp_path / "large").stat().st_size == 10_000
+
+
+def test_a_full_disk_is_told_and_not_worked_around(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    with (tmp_path / "large").open("wb") as file, pytest.raises(OSError, match="no room"):
+        reserve(file, 10_000)
+
+
+def test_what_is_listed_is_there(tmp_path):
+    (tmp_path / "here").touch()
+    assert is_listed(tmp_path / "here")
+    assert not is_listed(tmp_path / "not here")
+    assert not is_listed(tmp_path / "no folder" / "here")

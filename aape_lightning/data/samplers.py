@@ -92,7 +92,7 @@ class EvalSampler(DistributedSampler[tuple[int, int]]):
 
     def order(self) -> Int[Tensor, " n"]:
         """This process's positions."""
-        return torch.tensor(self.mine, dtype=torch.long)
+        return torch.arange(self.mine.start, self.mine.stop, self.mine.step)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         return ((0, position) for position in self.mine)

@@ -9,7 +9,10 @@ from pathlib import Path
 import torch
 from aape_lightning.baselines import CoCoOpTask, KgCoOpTask, ProGradTask
 from aape_lightning.data import ClassificationDataModule
-from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch import seed_everything
+
+sys.path.append(str(Path(__file__).parents[1] / "tasks"))
+from launching import trainer_in
 
 GLOBAL_BATCH = 4
 LEARNERS = {"cocoop": CoCoOpTask, "kgcoop": KgCoOpTask, "prograd": ProGradTask}
@@ -30,16 +33,9 @@ def run(root, backbone, out, processes):
             num_workers=0,
             batch_size=GLOBAL_BATCH // processes,
         )
-        trainer = Trainer(
-            accelerator="cpu",
-            devices=processes,
-            strategy="ddp" if processes > 1 else "auto",
+        trainer = trainer_in(
+            processes,
             max_epochs=3,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
         )
         trainer.fit(task, datamodule=data)
         tested = trainer.test(task, datamodule=data, verbose=False)[0]["test/accuracy"]

@@ -1,8 +1,10 @@
-"""Starts a script of these tests that launches its own processes, as Lightning's DDP does."""
+"""Starts a script of these tests that launches its own processes, as Lightning's DDP does, and the Trainer in it."""
 
 import os
 import subprocess
 import sys
+
+from lightning.pytorch import Trainer
 
 OF_A_LAUNCH = ("LOCAL_RANK", "NODE_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
@@ -22,3 +24,18 @@ def launch(script, *arguments, cache, folder):
     assert done.returncode == 0, done.stderr
     assert "find_unused_parameters" not in done.stderr
     return done
+
+
+def trainer_in(processes, **changes):
+    """A Trainer of so many processes on the CPU that writes nothing of its own; keywords change it."""
+    settings = {
+        "accelerator": "cpu",
+        "devices": processes,
+        "strategy": "ddp" if processes > 1 else "auto",
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "num_sanity_val_steps": 0,
+    }
+    return Trainer(**settings | changes)

@@ -12,7 +12,8 @@ from aape_lightning.backbones.base import FrozenBackbone
 from aape_lightning.callbacks import Curves, PredictionWriter, RunFiles
 from aape_lightning.data import ClassificationDataModule, RetrievalDataModule
 from aape_lightning.tasks import ClassificationTask, RetrievalTask
-from lightning.pytorch import Callback, Trainer, seed_everything
+from launching import trainer_in
+from lightning.pytorch import Callback, seed_everything
 from lightning.pytorch.plugins import TorchCheckpointIO
 
 GLOBAL_BATCH = 8
@@ -90,16 +91,9 @@ def run(root, backbone, out, processes):
         folder, curves, seen = Path(out) / name, Curves(), Seen()
         seed_everything(3)
         task, data = made(name, root, backbone, Path(out) / "cache", processes)
-        trainer = Trainer(
-            accelerator="cpu",
-            devices=processes,
-            strategy="ddp" if processes > 1 else "auto",
+        trainer = trainer_in(
+            processes,
             max_epochs=5,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
             callbacks=[curves, seen, RunFiles(str(folder), every_seconds=0.0), PredictionWriter(str(folder))],
             **changes,
         )

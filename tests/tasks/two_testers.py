@@ -11,7 +11,8 @@ import torch
 from aape_lightning.callbacks import RunFiles
 from aape_lightning.data import CaptioningDataModule, RetrievalDataModule
 from aape_lightning.tasks import CaptioningTask, RetrievalTask
-from lightning.pytorch import Trainer, seed_everything
+from launching import trainer_in
+from lightning.pytorch import seed_everything
 
 RUNS = {
     "retrieval": (RetrievalTask, {"aggregator_epochs": 1}, RetrievalDataModule, {}),
@@ -35,16 +36,9 @@ def made(name, root, backbone, processes, folder=None):
         num_workers=0,
         **choices,
     )
-    trainer = Trainer(
-        accelerator="cpu",
-        devices=processes,
-        strategy="ddp" if processes > 1 else "auto",
+    trainer = trainer_in(
+        processes,
         max_epochs=2,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
         callbacks=[RunFiles(str(folder))] if folder else [],
     )
     return data, trainer
