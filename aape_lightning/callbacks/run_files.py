@@ -1,7 +1,8 @@
 """What a training run leaves behind, each file whole or absent.
 
-`last.ckpt` resumes the run; `aape.ckpt` is what inference needs (generator, head, plain hyper-parameters and the
-backbone's name and fingerprint); `aggregator.safetensors` is for reports. None holds the backbone or a language model.
+`last.ckpt` resumes the run; `aape.ckpt` is what inference needs: generator, head, plain hyper-parameters, name and
+fingerprint of the backbone, and what the DataModule records for it (class names and their embeddings, templates,
+decoding); `aggregator.safetensors` is for reports. None holds the backbone or a language model.
 """
 
 import os
@@ -14,12 +15,14 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from safetensors.torch import save_file
 from torch import Tensor
 
+from aape_lightning.data.recorded import Recorded
 from aape_lightning.files import atomic_path
 
 __all__ = ["RunFiles"]
 
 _AGGREGATOR = "aggregator."
-_INFERENCE_KEYS = ("pytorch-lightning_version", "epoch", "global_step", "hyper_parameters", "hparams_name")
+_RECORDED = "inference"
+_INFERENCE_KEYS = ("pytorch-lightning_version", "epoch", "global_step", "hyper_parameters", "hparams_name", _RECORDED)
 
 
 class RunFiles(Callback):
@@ -37,6 +40,13 @@ class RunFiles(Callback):
 
     def _path(self, trainer: Trainer, name: str) -> Path:
         return Path(self.folder or trainer.default_root_dir) / name
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add what the DataModule records for inference."""
+        data: Any = getattr(trainer, "datamodule", None)
+        if hasattr(data, "recorded"):
+            recorded: Recorded = data.recorded()
+            checkpoint[_RECORDED] = {"values": recorded.values, "tensors": recorded.tensors}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write `last.ckpt` when it is due; processes agree, since saving waits for all of them."""

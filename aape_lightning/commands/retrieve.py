@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aape_lightning.commands.help_format import examples
 from aape_lightning.data.splits import PARTS
 
 if TYPE_CHECKING:
@@ -23,8 +24,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="find images by a text, and captions or images by an image",
         description="Find images by a text, and captions or images by an image. Images are searched and found by "
         "their embedding, or by AAPE where a checkpoint is given.",
-        epilog='Example: aape retrieve --query "a dog on a beach" --manifest flickr8k --root $DATA '
-        "--ckpt runs/flickr8k/aape.ckpt --out dogs.png",
+        epilog=examples(
+            'aape retrieve --query "a dog on a beach" --manifest flickr8k --root $DATA --ckpt runs/flickr8k/aape.ckpt '
+            "--out dogs.png",
+            "aape retrieve --image photo.jpg --images ~/photos --backbone ViT-B/32",
+        ),
     )
     query = parser.add_mutually_exclusive_group(required=True)
     query.add_argument("--query", metavar="TEXT", help="a text that images are to fit")
@@ -32,17 +36,29 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     place = parser.add_mutually_exclusive_group(required=True)
     place.add_argument("--manifest", metavar="M", help="search a dataset: short name or path of a manifest of any kind")
     place.add_argument("--images", metavar="DIR", type=Path, help="search all images in a folder and below")
-    parser.add_argument("--root", type=Path, help="the data root, CoOp's $DATA (the manifest's own, else .)")
-    parser.add_argument("--part", choices=PARTS, help="the dataset's part to search (test)")
-    parser.add_argument("--ckpt", type=Path, help="a retrieval run's aape.ckpt (zero-shot CLIP without one)")
-    parser.add_argument("--backbone", help="name or file of a backbone (the checkpoint's own, else ViT-L/14)")
     parser.add_argument(
-        "--find", choices=["images", "captions"], help="what an image finds (captions where the manifest has some)"
+        "--root", type=Path, metavar="DIR", help="the data root, CoOp's $DATA (default: the manifest's own, else .)"
     )
-    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many are found (5)")
+    parser.add_argument("--part", choices=PARTS, help="the dataset's part to search (default: test)")
+    parser.add_argument(
+        "--ckpt",
+        type=Path,
+        metavar="CKPT",
+        help="a retrieval run's aape.ckpt, its folder, or a folder that was shared (default: none, zero-shot CLIP)",
+    )
+    parser.add_argument(
+        "--backbone", metavar="NAME", help="name or file of a backbone (default: the checkpoint's own, else ViT-L/14)"
+    )
+    parser.add_argument(
+        "--find",
+        choices=["images", "captions"],
+        help="what an image finds (default: captions where the manifest has some)",
+    )
+    parser.add_argument("--top", type=int, default=5, metavar="N", help="how many are found")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write them too: .png (a sheet), .html (a page) or .json"
     )
+    parser.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
     parser.set_defaults(run=run_retrieve)
 
 
@@ -57,8 +73,11 @@ def run_retrieve(options: argparse.Namespace) -> None:
         BackboneNotFoundError: If the backbone cannot be had.
         BackboneMismatchError: If the checkpoint was trained on another backbone than the one asked for.
     """
+    import json
+
     from rich.console import Console
 
+    from aape_lightning.messages import is_quiet
     from aape_lightning.search import QueryEncoder, images_in, images_of, write_result
 
     _check(options)
@@ -67,10 +86,14 @@ def run_retrieve(options: argparse.Namespace) -> None:
     else:
         collection = images_of(options.manifest, options.root, options.part or "test")
     result = _search(options, collection, QueryEncoder.load(options.ckpt, options.backbone, _device()))
-    Console(markup=False, emoji=False).print(result.table())
+    if options.json:
+        print(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
+    else:
+        Console(markup=False, emoji=False).print(result.table())
     if options.out is not None:
         write_result(options.out, result, collection.open)
-        print(f"Written: {options.out}")
+        if not is_quiet():
+            print(f"Written: {options.out}", file=sys.stderr if options.json else sys.stdout)
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Captioning: image tokens for a language model, paired with one of the image's captions to learn."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, Literal, cast
 
 import pandas as pd
@@ -16,6 +17,7 @@ from aape_lightning.data.features import Views
 from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.memory import to_device
 from aape_lightning.data.readers.captions import CaptionedImage
+from aape_lightning.data.recorded import Recorded
 from aape_lightning.data.splits import Part
 from aape_lightning.data.tested import ConditionedDataModule
 from aape_lightning.data.text_sources import said_behind
@@ -114,6 +116,12 @@ class CaptioningDataModule(ConditionedDataModule, CaptionedDataModule):
             return cast(LanguageBatch, batch)
         batch["target"] = [said_behind(self.hparams["prompt"], text) for text in texts]
         return cast(LanguageBatch, batch)
+
+    def recorded(self) -> Recorded:
+        """What stands between image and caption, what stands for an image, and how captions are written."""
+        chosen = self.hparams
+        values = {"prompt": chosen["prompt"], "image_tokens": chosen["image_tokens"], "decoding": asdict(self.decoding)}
+        return Recorded(super().recorded().values | values)
 
     def eval_batch_size(self) -> int:
         """As many images as in training: each is written for, which takes memory."""

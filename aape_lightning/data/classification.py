@@ -26,6 +26,7 @@ from aape_lightning.data.module import ImageDataModule
 from aape_lightning.data.noise import inject
 from aape_lightning.data.prediction_table import prediction_table
 from aape_lightning.data.readers.split import read_split
+from aape_lightning.data.recorded import Recorded
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import TEMPLATES, sentence_file
 from aape_lightning.data.splits import Item, Part, Split
@@ -251,20 +252,53 @@ class ClassificationDataModule(ImageDataModule):
         """
         return self._text.embed_classes(self.class_names, templates)
 
+    def recorded(self) -> Recorded:
+        """The classes, what they are called by, and their embeddings.
+
+        Where classes are called by sentences, `templates` are the manifest's: for names that come without sentences.
+        """
+        chosen = self.hparams["class_text"]
+        values = super().recorded().values | {
+            "class_names": list(self.class_names),
+            "class_text": chosen,
+            "templates": list(chosen_templates(self.manifest, "manifest" if chosen == "prompts" else chosen)),
+        }
+        return Recorded(values, {"class_embeddings": self.class_embeddings.float().cpu()})
+
     def held_out(self) -> ClassificationBatch | None:
         """The validation images paired with their classes' sentences, in one batch; None without store or bank."""
-        val = self._parts.get("val")
-        if val is None or val.features is None or val.keys is None or self.bank is None:
+        batch = self.whole("val")
+        if batch is None or self.bank is None:
             return None
-        prompts, mask = self.bank.gather(val.keys)
+        prompts, mask = self.bank.gather(batch["label"])
+        return batch | {"prompts": prompts, "prompt_mask": mask}
+
+    def whole(self, part: Part) -> ClassificationBatch | None:
+        """All images of a part in one batch, in the order of their `index` and without sentences.
+
+        None before a `setup` for the part, and where the feature store is not read.
+        """
+        loaded = self._parts.get(part)
+        if loaded is None or loaded.features is None or loaded.keys is None:
+            return None
         return {
-            "index": torch.arange(len(val.items), device=self.device),
-            "label": val.keys,
+            "index": torch.arange(len(loaded.items), device=self.device),
+            "label": loaded.keys,
             "class_embeddings": self.class_embeddings,
-            "image_embedding": val.features[:, 0],
-            "prompts": prompts,
-            "prompt_mask": mask,
+            "image_embedding": loaded.features[:, 0],
         }
+
+    def sentences(self) -> PromptBank:
+        """The bank of the classes' sentences, which `setup` opens to train alone; after `setup` for any stage.
+
+        It is built on first use, and stays open for `sentence_kinds`.
+
+        Raises:
+            PromptError: If a class has no sentence.
+        """
+        if self.bank is None:
+            self.bank = self._read_sentences()
+        return self.bank
 
     def sentence_kinds(self) -> list[list[str]]:
         """The kind of each sentence in the bank, by class, as `sentence_kinds` tells it; empty where none is known."""
@@ -287,7 +321,11 @@ class ClassificationDataModule(ImageDataModule):
 
     def test_items(self) -> list[Item]:
         """The test images, in the order of their `index`; labels count inside the class subset."""
-        return self._parts["test"].items
+        return self.items("test")
+
+    def items(self, part: Part) -> list[Item]:
+        """The images of a part, in the order of their `index`; after a `setup` for the part."""
+        return self._parts[part].items
 
     def prediction_table(self, predictions: Sequence[Any]) -> pd.DataFrame:
         """One row an image: path, true class, predicted class and its probability.

@@ -106,6 +106,7 @@ class FeatureStore:
         views: Which views are stored.
         output: What of the image tower is stored: its embedding, or its tokens for a language model.
         precision: In which the tower computes; stores of different precisions are different stores.
+        title: What the images are of, for those who list the cache; copies of a dataset share a store.
     """
 
     def __init__(
@@ -118,12 +119,14 @@ class FeatureStore:
         views: Views,
         output: Output = "embedding",
         precision: Precision = "float32",
+        title: str = "",
     ) -> None:
         self.backbone = backbone
         self.paths = paths
         self.opener = opener
         self.views = views
         self.precision: Precision = precision
+        self.told = {"title": title, "backbone_name": backbone.name}  # no part of what the numbers depend on
         self.encode = backbone.encode_image if output == "embedding" else backbone.image_tokens
         self.file, self.dtype = _FORMS[output]
         width = (backbone.embed_dim,) if output == "embedding" else backbone.image_token_shape
@@ -157,7 +160,7 @@ class FeatureStore:
         except (OSError, EOFError, ValueError) as error:
             raise DataError(
                 f"The feature store {str(self.folder)!r} cannot be read ({error}). Remove the folder; it is built "
-                "again with: aape cache --recipe RECIPE"
+                "again with: aape cache build --recipe RECIPE"
             ) from error
         return torch.from_numpy(stored)
 
@@ -203,9 +206,9 @@ class FeatureStore:
         if not array.is_whole:
             raise DataError(
                 f"The half-built feature store {str(partial)!r} was removed during the build. Begin again with: aape "
-                "cache --recipe RECIPE"
+                "cache build --recipe RECIPE"
             )
-        write_json(partial / "store.json", self.description)
+        write_json(partial / "store.json", self.description | self.told)
         shutil.rmtree(self.folder, ignore_errors=True)
         partial.rename(self.folder)
         shutil.rmtree(self.folder / "shards", ignore_errors=True)

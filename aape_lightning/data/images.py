@@ -11,7 +11,7 @@ from aape_lightning.data.schema import Manifest
 from aape_lightning.data.shapes import open_shapes_image
 from aape_lightning.errors import ImageError
 
-__all__ = ["DegradedImages", "FolderImages", "file_size", "image_access", "image_opener", "open_image"]
+__all__ = ["DegradedImages", "FolderImages", "as_rgb", "file_size", "image_access", "image_opener", "open_image"]
 
 
 def image_access(manifest: Manifest, root: Path) -> tuple[Callable[[str], Image.Image], Callable[[str], int]]:
@@ -85,17 +85,15 @@ class FolderImages:
 
 
 def open_image(path: Path) -> Image.Image:
-    """Decode an image file as RGB; 16-bit grey is scaled to 8 bits, where Pillow alone would clip it to white.
+    """Decode an image file as RGB, as `as_rgb` does.
 
     Raises:
         ImageError: If the file is missing, truncated, or no image.
     """
     try:
         with Image.open(path) as image:
-            if image.mode.startswith("I;16"):
-                return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("RGB")
             image.load()
-            return image if image.mode == "RGB" else image.convert("RGB")
+            return as_rgb(image)
     except FileNotFoundError as error:
         raise _missing(path) from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
@@ -103,6 +101,13 @@ def open_image(path: Path) -> Image.Image:
             f"{str(path)!r} cannot be decoded ({error}). Replace the file; find all such files with: "
             "aape data check --manifest MANIFEST --root ROOT"
         ) from error
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """An open image as RGB; 16-bit grey is scaled to 8 bits, where Pillow alone would clip it to white."""
+    if image.mode.startswith("I;16"):
+        return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _missing(path: Path) -> ImageError:

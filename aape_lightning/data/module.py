@@ -25,6 +25,7 @@ from aape_lightning.data.memory import empty_beside, to_device
 from aape_lightning.data.path_list import PathList
 from aape_lightning.data.places import data_root
 from aape_lightning.data.positions import PositionLoader
+from aape_lightning.data.recorded import Recorded
 from aape_lightning.data.samplers import EvalSampler, TrainSampler, replicas
 from aape_lightning.data.schema import Manifest
 from aape_lightning.data.splits import Part
@@ -108,6 +109,10 @@ class ImageDataModule(LightningDataModule, ABC):
         """Where batches live: the Trainer's device, or the CPU without a Trainer."""
         return self.trainer.strategy.root_device if self.trainer else torch.device("cpu")
 
+    def recorded(self) -> Recorded:
+        """What inference needs of these data beside the task's weights; after `setup`."""
+        return Recorded({"dataset": self.manifest.name})
+
     # ---- loading images ------------------------------------------------------------------------------------------
 
     def training_views(self) -> Views:
@@ -133,7 +138,8 @@ class ImageDataModule(LightningDataModule, ABC):
         opener, size = image_access(self.manifest, self.root)
         folder = self.cache_dir / "features"
         precision = self.hparams["tower_precision"]
-        store = FeatureStore(folder, self.backbone, loaded.paths, opener, size, loaded.views, output, precision)
+        title = self.manifest.title
+        store = FeatureStore(folder, self.backbone, loaded.paths, opener, size, loaded.views, output, precision, title)
         store.build(self.device, self.workers)
         return store.open()
 

@@ -1,7 +1,7 @@
 """Visual question answering: questions about images for a language model, or for a classifier over answers."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Literal, cast
 
 import pandas as pd
@@ -13,13 +13,14 @@ from aape_lightning.data.conditions import conditions
 from aape_lightning.data.encoding import Precision
 from aape_lightning.data.features import Views
 from aape_lightning.data.readers.questions import Question
+from aape_lightning.data.recorded import Recorded
 from aape_lightning.data.splits import Part
 from aape_lightning.data.tested import ConditionedDataModule
 from aape_lightning.data.vqa_answers import AnswerShares, answer_vocabulary
 from aape_lightning.data.vqa_examples import draw_examples
 from aape_lightning.data.vqa_pairing import QuestionPairing
 from aape_lightning.data.vqa_parts import LoadedQuestions
-from aape_lightning.data.vqa_texts import cut_answer, longest_answer
+from aape_lightning.data.vqa_texts import QUESTION_FORM, cut_answer, longest_answer
 from aape_lightning.errors import DataError
 from aape_lightning.language import Decoding
 
@@ -206,6 +207,14 @@ class VQADataModule(ConditionedDataModule, QuestionPairing):
                 "answer": [answer for batch in predictions for answer in batch["answer"]],
             }
         )
+
+    def recorded(self) -> Recorded:
+        """How questions are put to a language model, and how its answers are written; a classifier needs neither."""
+        values = super().recorded().values
+        if self.with_tokens:
+            form = {"question_prompt": QUESTION_FORM, "image_tokens": self.hparams["image_tokens"]}
+            values = values | form | {"decoding": asdict(self.decoding)}
+        return Recorded(values)
 
     def eval_batch_size(self) -> int:
         """As many questions as in training where each is written for, which takes memory; else many."""

@@ -5,7 +5,9 @@ from collections import Counter
 from aape_lightning.data.readers.questions import Question
 from aape_lightning.data.text_sources import answered
 
-__all__ = ["common_answer", "cut_answer", "longest_answer", "question_prompt", "shown_text"]
+__all__ = ["QUESTION_FORM", "common_answer", "cut_answer", "longest_answer", "question_prompt", "shown_text"]
+
+QUESTION_FORM = answered("{}", "").rstrip()  # what stands behind an image, with `{}` for the question
 
 
 def common_answer(question: Question) -> str:
@@ -15,7 +17,7 @@ def common_answer(question: Question) -> str:
 
 def question_prompt(question: Question) -> str:
     """What stands behind the image: the question, and where its answer belongs."""
-    return answered(question.question, "").rstrip()
+    return QUESTION_FORM.replace("{}", question.question)
 
 
 def shown_text(question: Question, separator: str) -> str:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from aape_lightning.backbones import Backbone, load_backbone
 from aape_lightning.backbones.fingerprints import fingerprint
+from aape_lightning.backbones.recorded import recorded_backbone
 from aape_lightning.prompts import embed_texts
-from aape_lightning.search.checkpoint import RetrievalCheckpoint, backbone_of, read_checkpoint
 
 __all__ = ["DEFAULT_BACKBONE", "QueryEncoder"]
 
@@ -49,7 +49,8 @@ class QueryEncoder:
         """The query encoder of a retrieval run, or zero-shot CLIP's.
 
         Args:
-            checkpoint: A run's `aape.ckpt` or `last.ckpt`; zero-shot where None.
+            checkpoint: A run's `aape.ckpt` or `last.ckpt`, its folder, or a folder that was shared; zero-shot where
+                None.
             backbone: Name or path for `load_backbone`; the checkpoint's own where None, and `ViT-L/14` without one.
             device: Where the work is done; the CPU where None.
 
@@ -62,18 +63,18 @@ class QueryEncoder:
         if checkpoint is None:
             towers: Backbone = load_backbone(backbone or DEFAULT_BACKBONE)
             return cls(towers, nn.Identity(), towers.fingerprint, None, where)
-        read = read_checkpoint(checkpoint)
-        return cls._trained(read, backbone_of(read, backbone), where)
+        return cls._trained(checkpoint, backbone, where)
 
     @classmethod
-    def _trained(cls, read: RetrievalCheckpoint, backbone: Backbone, device: torch.device) -> "QueryEncoder":
+    def _trained(cls, checkpoint: Path, backbone: str | None, device: torch.device) -> "QueryEncoder":
         # Lightning takes seconds to import, and zero-shot search does without it.
-        from aape_lightning.tasks import RetrievalTask
+        from aape_lightning.search.checkpoint import read_retriever
 
-        task = RetrievalTask.load_from_checkpoint(read.path, map_location="cpu")
-        task.drop_aggregator()  # last.ckpt holds one, and query embeddings do not depend on it
-        settings = {"backbone": backbone.fingerprint, "retrieve_with": task.hparams["retrieve_with"]}
-        return cls(backbone, task.eval().to(device), fingerprint(task.state_dict(), settings), read.path, device)
+        saved = read_retriever(checkpoint)
+        towers = recorded_backbone(saved.backbone_spec, backbone, str(checkpoint))
+        task = saved.build()
+        settings = {"backbone": towers.fingerprint, "retrieve_with": task.hparams["retrieve_with"]}
+        return cls(towers, task.to(device), fingerprint(task.state_dict(), settings), checkpoint, device)
 
     @torch.no_grad()
     def queries(self, image_embeddings: Float[Tensor, "m d"]) -> Float[Tensor, "m d"]:

@@ -87,7 +87,8 @@ class SearchIndex:
             DataError: If the kept index is damaged.
         """
         cache = folder or cache_dir()
-        store = FeatureStore(cache / "features", encoder.backbone, images.paths, images.open, images.size, Views())
+        place, title = cache / "features", images.title
+        store = FeatureStore(place, encoder.backbone, images.paths, images.open, images.size, Views(), title=title)
         texts = [said[0] if said else "" for said in images.said]
         path = cache / "indices" / f"{digest(store.description, encoder.fingerprint, texts)[:24]}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -130,7 +130,8 @@ def test_a_store_says_what_it_was_made_from(store, tiny_backbone):
     made.build(CPU, 0)
     assert made.is_built
     description = json.loads((made.folder / "store.json").read_text())
-    assert description == made.description
+    assert description == made.description | made.told
+    assert description["backbone_name"] == tiny_backbone.name
     assert description["backbone"] == tiny_backbone.fingerprint
     assert description["views"] == {"kind": "augmented", "count": 3, "seed": 2, "degradation": "none"}
     assert description["output"] == "embedding"

@@ -1,0 +1,84 @@
+"""The images that a user hands over: files, folders, patterns, or open images, each with a name to be known by."""
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from aape_lightning.data.image_files import list_images
+from aape_lightning.data.images import as_rgb, open_image
+from aape_lightning.errors import DataError, ImageError, reason
+
+__all__ = ["AnyImage", "AnyImages", "NamedImage", "named_images"]
+
+AnyImage = Image.Image | str | Path
+AnyImages = AnyImage | Sequence[AnyImage]
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """One image.
+
+    Attributes:
+        name: Its path; of an open image its file's, or else its number.
+        image: The image where it is open already; None for a file.
+    """
+
+    name: str
+    image: Image.Image | None = None
+
+    def open(self) -> Image.Image:
+        """The image as RGB, decoded as in training.
+
+        Raises:
+            ImageError: If the file is missing or cannot be decoded.
+        """
+        try:
+            if self.image is None:
+                return open_image(Path(self.name))
+            self.image.load()  # which Pillow puts off
+            return as_rgb(self.image)
+        except (ImageError, OSError, SyntaxError, ValueError) as error:
+            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
+            told = "there is no such file" if isinstance(cause, FileNotFoundError) else reason(cause)
+            raise ImageError(f"The image {self.name!r} cannot be read: {told}.") from error
+
+
+def named_images(images: AnyImages) -> list[NamedImage]:
+    """Images by name, in the order given; those of a folder or of a pattern in the order of their names.
+
+    Args:
+        images: An open image, a file, a folder (all images in it and below), a pattern such as `photos/*.jpg`, or a
+            sequence of these.
+
+    Raises:
+        DataError: If a path, folder or pattern stands for no image, or there are none at all.
+        ImageError: If a file is missing.
+    """
+    several = [images] if isinstance(images, Image.Image | str | Path) else list(images)
+    if not several:
+        raise DataError("No images are given.")
+    found: list[NamedImage] = []
+    for image in several:
+        if isinstance(image, Image.Image):
+            found.append(NamedImage(str(getattr(image, "filename", "") or f"image {len(found) + 1}"), image))
+        else:
+            found += [NamedImage(name) for name in _paths(str(image))]
+    return found
+
+
+def _paths(place: str) -> list[str]:
+    path = Path(place)
+    if path.is_file():
+        return [place]
+    if path.is_dir():
+        inside = [str(path / name) for name in list_images(path)]
+        if not inside:
+            raise DataError(f"The folder {place!r} and those below it hold no image.")
+        return inside
+    if matches := sorted(match for match in glob.glob(place, recursive=True) if Path(match).is_file()):
+        return matches
+    kind = "file or folder matches the pattern" if glob.has_magic(place) else "image or folder"
+    raise ImageError(f"No {kind} {place!r}.")
