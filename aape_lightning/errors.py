@@ -10,6 +10,7 @@ __all__ = [
     "BatchError",
     "CheckpointError",
     "DataError",
+    "ExportError",
     "ImageError",
     "LanguageModelError",
     "ManifestError",
@@ -45,6 +46,10 @@ class CheckpointError(AAPEError):
 
 class DataError(AAPEError):
     """A split, a draw or a subset of classes is impossible or empty."""
+
+
+class ExportError(AAPEError):
+    """A checkpoint has no such part to export, a file format needs what is not installed, or the file disagrees."""
 
 
 class ImageError(DataError):
