@@ -34,12 +34,8 @@ def measure(task: LightningModule, data: ClassificationDataModule, trainer: Trai
     trained = train(task, data, trainer)
     seconds = dict(trained.seconds)
     with timed(seconds, "test"):
-        metrics = {
-            f"{classes}/{name}": value
-            for classes, subset in (("base", data), ("new", data.with_classes("new")))
-            for name, value in evaluate(task, subset, trainer).items()
-        }
-    return Measured(metrics, trained.diagnostics, trained.curves, seconds)
+        tested = evaluate(task, {"base": data, "new": data.with_classes("new")}, trainer)
+    return Measured(tested.metrics, trained.diagnostics, trained.curves, seconds, tested.outcomes)
 
 
 PROTOCOL = Protocol(BASE_TO_NEW, measure, arguments=("--data.classes", "base"))

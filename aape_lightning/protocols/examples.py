@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
+from aape_lightning.protocols.faults import told_faults
 from aape_lightning.protocols.results import RESULT_FILE
 
 __all__ = [
@@ -150,7 +151,7 @@ def make_examples(manifest: str, root: str | None, examples: Sequence[Mapping[st
     try:
         return _EXAMPLES.validate_json(json.dumps(held))
     except ValidationError as error:
-        raise ResultError(f"These examples of a test cannot be kept: {_faults(error)}.") from error
+        raise ResultError(f"These examples of a test cannot be kept: {told_faults(error)}.") from error
 
 
 def write_examples(folder: Path, examples: Examples) -> Path:
@@ -170,10 +171,6 @@ def read_examples(path: Path) -> Examples:
         return _EXAMPLES.validate_json(path.read_bytes())
     except ValidationError as error:
         raise ResultError(
-            f"{str(path)!r} is not a file of examples ({_faults(error)}). Remove it and the {RESULT_FILE} beside it, "
+            f"{str(path)!r} is not a file of examples ({told_faults(error)}). Remove it and the {RESULT_FILE} beside it, "
             "and run the protocol again."
         ) from error
-
-
-def _faults(error: ValidationError) -> str:
-    return "; ".join(": ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors()[:3])

@@ -9,6 +9,8 @@ from typing import Any
 
 from lightning.pytorch import LightningModule, Trainer
 
+from aape_lightning.protocols.outcomes import PartOutcomes
+
 __all__ = ["Job", "Measured", "Protocol", "Setting", "Value", "jobs", "settings_of"]
 
 Value = str | int | float | bool | None
@@ -60,12 +62,13 @@ def _told(setting: Setting) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one job measured; the names are those of `Result`."""
+    """What one job measured; the names are those of `Result`, but for `outcomes`, which have a file of their own."""
 
     metrics: dict[str, float]
     diagnostics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+    outcomes: dict[str, PartOutcomes] = field(default_factory=dict)
 
 
 def _nothing_more(data: Any, trainer: Trainer) -> list[str]:  # noqa: ANN401 - any DataModule

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
+from aape_lightning.protocols.faults import told_faults
 
 __all__ = ["RESULT_FILE", "Result", "find_results", "read_results"]
 
@@ -74,9 +75,8 @@ class Result:
         try:
             return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)
         except ValidationError as error:
-            faults = [": ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors()]
             raise ResultError(
-                f"{str(path)!r} is not a result file ({'; '.join(faults)}). Remove it and run the protocol again."
+                f"{str(path)!r} is not a result file ({told_faults(error)}). Remove it and run the protocol again."
             ) from error
 
 

@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 
 from aape_lightning.protocols.jobs import Measured, Protocol
 from aape_lightning.protocols.names import TRAIN_TEST
-from aape_lightning.protocols.training import evaluate, timed, train
+from aape_lightning.protocols.training import ALL, evaluate, timed, train
 
 __all__ = ["PROTOCOL", "measure"]
 
@@ -26,8 +26,8 @@ def measure(task: LightningModule, data: LightningDataModule, trainer: Trainer) 
     trained = train(task, data, trainer)
     seconds = dict(trained.seconds)
     with timed(seconds, "test"):
-        metrics = evaluate(task, data, trainer)
-    return Measured(metrics, trained.diagnostics, trained.curves, seconds)
+        tested = evaluate(task, {ALL: data}, trainer)
+    return Measured(tested.metrics, trained.diagnostics, trained.curves, seconds, tested.outcomes)
 
 
 PROTOCOL = Protocol(TRAIN_TEST, measure)

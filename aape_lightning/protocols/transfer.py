@@ -43,14 +43,10 @@ def measure(
     """
     trained = train(task, data, trainer)
     seconds = dict(trained.seconds)
-    tested = {_SOURCE: data} | {target_name(target): data.with_manifest(target) for target in targets}
+    places = {_SOURCE: data} | {target_name(target): data.with_manifest(target) for target in targets}
     with timed(seconds, "test"):
-        metrics = {
-            f"{place}/{name}": value
-            for place, there in tested.items()
-            for name, value in evaluate(task, there, trainer).items()
-        }
-    return Measured(metrics, trained.diagnostics, trained.curves, seconds)
+        tested = evaluate(task, places, trainer)
+    return Measured(tested.metrics, trained.diagnostics, trained.curves, seconds, tested.outcomes)
 
 
 def transfer_protocol(name: str, targets: Sequence[str]) -> Protocol:

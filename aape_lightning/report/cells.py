@@ -4,7 +4,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-__all__ = ["ABSENT", "Row", "number", "percent", "seconds", "signed", "with_interval"]
+__all__ = ["ABSENT", "Row", "change", "number", "percent", "seconds", "signed", "with_interval"]
 
 ABSENT = "–"
 
@@ -52,6 +52,16 @@ def signed(difference: float, half_width: float, factor: float = 100.0, digits: 
         return ABSENT
     rounded = round(factor * difference, digits) + 0.0  # adding zero turns -0.0 into 0.0
     return f"{rounded:+.{digits}f} ± {number(half_width, factor, digits)}".replace("-", "−")
+
+
+def change(difference: float) -> str:
+    """A difference with its sign, in percentage points.
+
+    Example:
+        >>> change(0.0123), change(-0.5)
+        ('+1.23', '−50.00')
+    """
+    return signed(difference, math.nan).partition(" ")[0]
 
 
 def seconds(value: float) -> str:

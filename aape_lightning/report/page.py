@@ -1,6 +1,5 @@
 """The page: one HTML file that needs nothing else."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,23 +11,13 @@ from aape_lightning import __version__
 from aape_lightning.report import cells
 from aape_lightning.report.cells import Row
 from aape_lightning.report.diagnostics import COSINES, Shares
-from aape_lightning.report.figures import Drawing
+from aape_lightning.report.explained.section import Explained
 from aape_lightning.report.main_table import MainTable
+from aape_lightning.report.outcomes.section import OutcomesSection
+from aape_lightning.report.pictures import Picture
 from aape_lightning.report.statistics import MeanInterval
 
-__all__ = ["BaseToNewSection", "Picture", "Section", "picture", "render_page"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A figure as the page holds it: `data:` addresses for a light and a dark page."""
-
-    title: str
-    caption: str
-    alt: str
-    light: str
-    dark: str
-    tall: bool
+__all__ = ["BaseToNewSection", "Section", "render_page"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +47,15 @@ class BaseToNewSection(Section):
         table: The main table and what belongs beside it.
         cosines: As `diagnostics.cosines` gives them.
         attention: As `diagnostics.attention_shares` gives them.
+        explained: Predictions beside the sentences attended to, where a method left some.
+        outcomes: Confusions and calibration, where runs left their outcomes.
     """
 
     table: MainTable
     cosines: dict[str, dict[str, MeanInterval]] = field(default_factory=dict)
     attention: dict[str, dict[str, Shares]] = field(default_factory=dict)
-
-
-def picture(drawing: Drawing, light: bytes, dark: bytes) -> Picture:
-    """A figure for the page, from its SVG in both themes."""
-    return Picture(drawing.title, drawing.caption, drawing.alt, _address(light), _address(dark), drawing.tall)
-
-
-def _address(svg: bytes) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg).decode('ascii')}"
+    explained: Explained | None = None
+    outcomes: OutcomesSection | None = None
 
 
 def render_page(template: str, title: str, sections: Sequence[Section], **told: Any) -> str:  # noqa: ANN401 - by template
@@ -101,6 +85,7 @@ def _environment() -> Environment:
         "verdict": _verdict,
     }
     environment.globals |= {"with_interval": cells.with_interval, "signed": cells.signed, "sort_value": _sort_value}
+    environment.globals["change"] = cells.change
     return environment
 
 

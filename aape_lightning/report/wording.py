@@ -1,6 +1,6 @@
 """What the numbers mean, in the same words wherever they are shown."""
 
-__all__ = ["AVERAGE", "DIFFERENCE", "H_OF_MEANS", "INTERVAL", "MARK", "MEAN_OF_H", "SEEDS_ONLY"]
+__all__ = ["AVERAGE", "CALIBRATION", "DIFFERENCE", "H_OF_MEANS", "INTERVAL", "MARK", "MEAN_OF_H", "SEEDS_ONLY"]
 
 INTERVAL = (
     "Accuracies are in percent: mean ± half-width of the 95 % t-interval over seeds; sd is the sample standard "
@@ -23,5 +23,10 @@ AVERAGE = (
     "The average over datasets is taken for each seed first; mean, deviation and interval are over the seeds that have "
     "every dataset. H of averages is the harmonic mean of the averaged base and the averaged new accuracy, as papers "
     "print it; mean of H is the mean over datasets and seeds of each one's own H."
+)
+CALIBRATION = (
+    "A calibrated method is right as often as it is sure: of the predictions that it makes with 80 % confidence, 80 % "
+    "are right. The expected calibration error (ECE) is the mean distance from that over 15 bins of equal width, in "
+    "percentage points (l1, weighted by images; lower is better)."
 )
 MARK = "† reads sentences about the new classes at test time"

@@ -13,13 +13,16 @@ from aape_lightning.report import wording
 from aape_lightning.report.about import command, facts, title
 from aape_lightning.report.averages import compare_averages, summarize_averages
 from aape_lightning.report.diagnostics import attention_shares, cosines
+from aape_lightning.report.explained.section import Explained, explained
 from aape_lightning.report.figures import dataset_figures, write_figure
 from aape_lightning.report.grid.terminal import print_grid
 from aape_lightning.report.grid.write import write_grid
 from aape_lightning.report.latex_tables import latex_tables
 from aape_lightning.report.main_table import MainTable, main_tables
 from aape_lightning.report.methods import choose_reference
-from aape_lightning.report.page import BaseToNewSection, picture, render_page
+from aape_lightning.report.outcomes.section import outcomes_section
+from aape_lightning.report.page import BaseToNewSection, render_page
+from aape_lightning.report.pictures import picture
 from aape_lightning.report.runs import runs_by_dataset
 from aape_lightning.report.scores import METRICS, reportable
 from aape_lightning.report.summary import summarize
@@ -59,7 +62,7 @@ def write_report(folder: Path, *, reference: str | None = None, console: Console
         return write_grid(folder, found, reference=reference, console=console)
     if protocol == TRAIN_TEST:
         return write_train_test(folder, found, reference=reference, console=console)
-    return _write_base_to_new(folder, [result for _, result in found], reference=reference, console=console)
+    return _write_base_to_new(folder, found, reference=reference, console=console)
 
 
 def print_results(folder: Path) -> None:
@@ -98,12 +101,15 @@ def _protocol(found: Sequence[tuple[Path, Result]], folder: Path) -> str:
 
 
 def _write_base_to_new(
-    folder: Path, results: Sequence[Result], *, reference: str | None, console: Console | None
+    folder: Path, found: Sequence[tuple[Path, Result]], *, reference: str | None, console: Console | None
 ) -> Path:
-    results = reportable(results)
+    results = reportable([result for _, result in found])
     reference = choose_reference((result.method for result in results), reference)
     tables = main_tables(results, reference)
-    sections = _sections(results, {table.title: table for table in tables}, folder, reference)
+    places = {(run.dataset, run.method, run.seed): place for place, run in found if run in results}
+    # First, so that malformed ones leave no half of a report.
+    shown = {dataset: explained(runs, places, folder, reference) for dataset, runs in runs_by_dataset(results).items()}
+    sections = _sections(results, {table.title: table for table in tables}, shown, places, folder, reference)
     average = next((table for table in tables if table.is_average), None)
     write_text(folder / "table.csv", csv_table(summarize(results)))
     write_text(folder / "table.md", markdown_tables(tables))
@@ -131,7 +137,12 @@ def _write_averages(folder: Path, results: Sequence[Result], reference: str | No
 
 
 def _sections(
-    results: Sequence[Result], tables: Mapping[str, MainTable], folder: Path, reference: str | None
+    results: Sequence[Result],
+    tables: Mapping[str, MainTable],
+    shown: Mapping[str, Explained | None],
+    places: Mapping[tuple[str, str, int], Path],
+    folder: Path,
+    reference: str | None,
 ) -> list[BaseToNewSection]:
     return [
         BaseToNewSection(
@@ -142,6 +153,8 @@ def _sections(
             table=tables[dataset],
             cosines=cosines(runs),
             attention=attention_shares(runs),
+            explained=shown[dataset],
+            outcomes=outcomes_section(runs, places, folder, reference),
             pictures=[picture(*write_figure(drawing, folder)) for drawing in dataset_figures(runs, reference)],
         )
         for dataset, runs in runs_by_dataset(results).items()

@@ -8,7 +8,11 @@ from aape_lightning.callbacks import Curves
 from aape_lightning.cli import AAPECLI, build
 from aape_lightning.errors import RecipeError
 from aape_lightning.protocols.examples import EXAMPLES_FILE, write_examples
+from aape_lightning.protocols.explain import explain_run
+from aape_lightning.protocols.explanations import EXPLANATIONS_FILE, Explanations, write_explanations
 from aape_lightning.protocols.jobs import Job, Protocol
+from aape_lightning.protocols.names import BASE_TO_NEW, COST, SWEEP
+from aape_lightning.protocols.outcomes import OUTCOMES_FILE, write_outcomes
 from aape_lightning.protocols.provenance import config_hash
 from aape_lightning.protocols.results import RESULT_FILE, Result
 from aape_lightning.protocols.training import kept_examples
@@ -51,25 +55,38 @@ class PreparedJob:
         return config_hash(self.cli.resolved(), data.backbone.fingerprint, *contents)
 
     def run(self) -> None:
-        """Train, test, and write result and examples; wherever it is cut short, no half result stands."""
+        """Train, test, and write result and what belongs beside it; wherever it is cut short, no half result stands."""
         cli, job = self.cli, self.job
         # First, since a missing target would waste the training.
         more_contents = self.protocol.contents(cli.datamodule, cli.trainer)
         measured = self.protocol.measure(cli.model, cli.datamodule, cli.trainer)
         examples = kept_examples(cli.model, cli.datamodule)
+        explanations = self._explanations()
         result = cli.result(
             self.protocol.name,
             job.method_name,
             more_contents=more_contents,
             setting=dict(job.setting),
             overrides=self.overrides,
-            **vars(measured),
+            **{name: value for name, value in vars(measured).items() if name != "outcomes"},
         )
-        for name in (RESULT_FILE, EXAMPLES_FILE):  # no result beside another run's examples
+        # No result beside another run's examples.
+        for name in (RESULT_FILE, EXAMPLES_FILE, EXPLANATIONS_FILE, OUTCOMES_FILE):
             (self.folder / name).unlink(missing_ok=True)
         if examples is not None:
             write_examples(self.folder, examples)
+        if explanations is not None:
+            write_explanations(self.folder, explanations)
+        if measured.outcomes:
+            write_outcomes(self.folder, measured.outcomes)
         result.write(self.folder)
+
+    def _explanations(self) -> Explanations | None:
+        """What the run explains, where a report shows it."""
+        name = self.protocol.name
+        if name in (SWEEP, COST):
+            return None
+        return explain_run(self.cli.model, self.cli.datamodule, with_new=name == BASE_TO_NEW)
 
 
 def _refuse_fixed_keys(config: dict[str, Any], job: Job) -> None:

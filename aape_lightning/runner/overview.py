@@ -12,7 +12,7 @@ from aape_lightning.protocols.results import RESULT_FILE
 from aape_lightning.runner.job import PreparedJob
 from aape_lightning.runner.request import Request
 
-__all__ = ["print_overview"]
+__all__ = ["job_state", "print_overview"]
 
 _STYLES = {"done": "green", "to run": "", "to run again: its configuration, data or backbone changed": "yellow"}
 
@@ -28,7 +28,7 @@ def print_overview(request: Request, chosen: Sequence[Job]) -> None:
     states: Counter[str] = Counter()
     faults: set[str] = set()
     for job in chosen:
-        state = _state(request, job)
+        state = job_state(request, job)
         style = _STYLES.get(state, "red")
         states[state.partition(":")[0]] += 1
         if state not in _STYLES and state in faults:  # what is wrong with a method is wrong under every seed
@@ -38,7 +38,8 @@ def print_overview(request: Request, chosen: Sequence[Job]) -> None:
     console.print(f"{len(chosen)} jobs: " + ", ".join(f"{count} {state}" for state, count in states.items()))
 
 
-def _state(request: Request, job: Job) -> str:
+def job_state(request: Request, job: Job) -> str:
+    """Whether a job is done, is to run, or cannot run, and why; nothing is trained or written."""
     try:
         prepared = PreparedJob(request, job)
         if prepared.is_done():

@@ -84,19 +84,20 @@ class CausalLMTask(LightningModule):
     def training_step(self, batch: TextBatch, batch_idx: int) -> Float[Tensor, ""]:
         """The loss of a batch."""
         loss, _ = self.loss(batch)
-        self.log("train_loss", loss, prog_bar=True, batch_size=len(batch["tokens"]))
+        size = len(batch["tokens"])
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Add a batch to the means over the texts that are held out."""
         loss, count = self.loss(batch)
-        self._held_out.update({"val_loss": loss}, count)
+        self._held_out.update({"val/loss": loss}, count)
 
     def on_validation_epoch_end(self) -> None:
         """Log the mean loss of a token that is held out, and its exponential, the perplexity."""
-        loss = self._held_out.compute()["val_loss"]
-        self.log("val_loss", loss)
-        self.log("val_perplexity", loss.exp(), prog_bar=True)
+        loss = self._held_out.compute()["val/loss"]
+        self.log("val/loss", loss)
+        self.log("val/perplexity", loss.exp(), prog_bar=True)
 
     def on_train_end(self) -> None:
         """Write model and tokeniser."""

@@ -11,6 +11,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from aape_lightning.batch import ClassificationBatch, require
 from aape_lightning.errors import BatchError
+from aape_lightning.metrics import ClassifierOutcomes, Outcomes, calibration_error
 
 __all__ = ["ClassifierEvaluation", "Predictions"]
 
@@ -32,8 +33,14 @@ class ClassifierEvaluation(LightningModule):
 
     A module that needs something else of a batch overrides `batch_logits` instead.
 
-    Logs `val/` and `test/`: `accuracy` (the fraction of images, as CoOp's tables) and `mean_class_accuracy`.
+    Logs `val/` and `test/`: `accuracy` (the fraction of images, as CoOp's tables) and `mean_class_accuracy`. A test
+    also logs `test/cross_entropy` (in nats) and `test/calibration_error` (expected, l1, 15 bins: a fraction).
+
+    Attributes:
+        outcomes: What became of the images of the last test; None before the first.
     """
+
+    outcomes: Outcomes | None = None
 
     def on_validation_start(self) -> None:
         """Count over the DataModule's classes.
@@ -50,15 +57,19 @@ class ClassifierEvaluation(LightningModule):
             BatchError: If there is no DataModule.
         """
         self.test_metrics = self._metrics("test/")
+        self.test_outcomes = ClassifierOutcomes(self._class_count()).to(self.device)
 
-    def _metrics(self, prefix: str) -> MetricCollection:
+    def _class_count(self) -> int:
         names = getattr(getattr(self.trainer, "datamodule", None), "class_names", None)
         if names is None:
             raise BatchError(
                 f"{type(self).__name__} learns the classes from its DataModule, and there is none. Pass one: "
                 "Trainer.test(task, datamodule=ClassificationDataModule(...))."
             )
-        classes = len(names)
+        return len(names)
+
+    def _metrics(self, prefix: str) -> MetricCollection:
+        classes = self._class_count()
         # What torchmetrics would validate holds by construction, and looking makes every batch wait for the device.
         metrics = {
             "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
@@ -76,16 +87,16 @@ class ClassifierEvaluation(LightningModule):
 
     def validation_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Count one batch."""
-        self._count(batch, self.validation_metrics)
+        predicted = self.batch_logits(batch).argmax(dim=1)
+        self.validation_metrics.update(predicted, require(batch, "label")["label"])
 
     def test_step(self, batch: ClassificationBatch, batch_idx: int) -> None:
         """Count one batch."""
-        self._count(batch, self.test_metrics)
-
-    def _count(self, batch: ClassificationBatch, metrics: MetricCollection) -> None:
+        logits = self.batch_logits(batch)
         # Given logits, each metric would look for the largest of every row on its own.
-        predicted = self.batch_logits(batch).argmax(dim=1)
-        metrics.update(predicted, require(batch, "label")["label"])
+        predicted, label = logits.argmax(dim=1), require(batch, "label")["label"]
+        self.test_metrics.update(predicted, label)
+        self.test_outcomes.update(logits, predicted, label)
 
     def on_validation_epoch_end(self) -> None:
         """Log, over all processes."""
@@ -93,7 +104,10 @@ class ClassifierEvaluation(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log, over all processes."""
+        outcomes = self.outcomes = self.test_outcomes.outcomes()
         self.log_dict(self.test_metrics.compute())
+        self.log("test/cross_entropy", outcomes.cross_entropy)
+        self.log("test/calibration_error", calibration_error(outcomes.reliability))
 
     def predict_step(self, batch: ClassificationBatch, batch_idx: int) -> Predictions:
         """Class probabilities of one batch."""

@@ -101,7 +101,7 @@ class ContrastiveTask(LightningModule):
         scale = self.model.logit_scale.exp()  # type: ignore[operator]
         loss = contrastive_loss(self.encode_image(batch["image"]), self.encode_text(batch["tokens"]), scale)
         size = len(batch["image"])
-        self.log("train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
         return loss
 
     def on_train_batch_end(self, *args: Any) -> None:  # noqa: ANN401 - Lightning's signature is not ours to use
@@ -114,9 +114,9 @@ class ContrastiveTask(LightningModule):
         batch = require(batch, "image", "label", "class_tokens", "groups")
         similarity = self.encode_image(batch["image"]) @ self.encode_text(batch["class_tokens"]).T
         correct = (similarity.argmax(dim=-1) == batch["label"]).float()
-        self.log("val_accuracy", correct.mean(), prog_bar=True, batch_size=len(correct))
+        self.log("val/accuracy", correct.mean(), prog_bar=True, batch_size=len(correct))
         for name, member in batch["groups"].items():
-            self.log(f"val_accuracy_{name}", correct[member].mean(), batch_size=int(member.sum()))
+            self.log(f"val/accuracy_{name}", correct[member].mean(), batch_size=int(member.sum()))
 
     def on_train_end(self) -> None:
         """Write the weights in OpenAI's format."""

@@ -7,7 +7,7 @@ from aape_lightning.protocols.base_to_new import measure
 from aape_lightning.protocols.diagnostics import diagnose
 from aape_lightning.tasks import ClassificationTask
 
-METRICS = ("accuracy", "mean_class_accuracy")
+METRICS = ("accuracy", "mean_class_accuracy", "cross_entropy", "calibration_error")
 
 
 @pytest.fixture(autouse=True)

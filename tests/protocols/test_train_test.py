@@ -10,7 +10,7 @@ from aape_lightning.tasks import ClassificationTask
 from lightning.pytorch import LightningDataModule, LightningModule
 from torch.utils.data import DataLoader
 
-METRICS = {"accuracy", "mean_class_accuracy"}
+METRICS = {"accuracy", "mean_class_accuracy", "cross_entropy", "calibration_error"}
 
 
 class TwoTests(LightningModule):

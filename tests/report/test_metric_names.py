@@ -78,3 +78,15 @@ def test_units_name_what_is_there_alone():
 )
 def test_verdicts_know_which_way_is_better(difference, excludes, lower, word):
     assert verdict(difference, excludes, lower) == word
+
+
+def test_measures_of_calibration_are_better_when_lower_and_have_their_units():
+    assert units(["base/calibration_error"]) == "Calibration errors are in percent."
+    assert units(["accuracy", "calibration_error", "cross_entropy"]) == (
+        "Accuracies and calibration errors are in percent; cross entropies are in nats."
+    )
+    for name in ("calibration_error", "cross_entropy"):
+        assert scale(name).lower_is_better
+        assert metric_name(name).is_minor
+    assert scale("calibration_error").number(0.0651) == "6.51"
+    assert not scale("accuracy").lower_is_better

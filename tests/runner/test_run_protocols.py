@@ -26,7 +26,7 @@ def test_few_shot_measures_every_number_of_shots(toy_recipe, tmp_path):
         "toy/shots=4/coop/seed1": {"data.shots": 4},
     }
     for result in found.values():
-        assert set(result.metrics) == {"accuracy", "mean_class_accuracy"}
+        assert set(result.metrics) == {"accuracy", "mean_class_accuracy", "cross_entropy", "calibration_error"}
         assert result.config["data"]["init_args"]["shots"] == result.setting["data.shots"]
     epochs = {result.config["trainer"]["max_epochs"] for result in found.values()}
     assert epochs == {4}  # the user's word is the last, whatever share of the epochs a method takes at few shots

@@ -101,6 +101,7 @@ def run(root, backbone, out, processes):
         tested = trainer.test(task, datamodule=data, verbose=False)[0]
         trainer.predict(task, datamodule=data, return_predictions=False)
         found = {"curves": curves.values, "tested": tested, "index": seen.index, "steps": trainer.global_step}
+        found |= {"outcomes": getattr(task, "outcomes", None)}
         (folder / f"found-{trainer.global_rank}.json").write_text(json.dumps(found | counting.taken()))
         trainer.strategy.barrier()
 

@@ -43,8 +43,8 @@ def trained(corpus, tmp_path_factory):
 
 def test_training_learns_the_language(trained):
     logged = trained[3].callback_metrics
-    assert logged["val_perplexity"] < 15  # of 320 tokens
-    assert logged["val_perplexity"] == pytest.approx(math.exp(logged["val_loss"]))
+    assert logged["val/perplexity"] < 15  # of 320 tokens
+    assert logged["val/perplexity"] == pytest.approx(math.exp(logged["val/loss"]))
 
 
 def test_the_perplexity_is_that_of_a_plain_count_over_what_is_held_out(trained):
@@ -56,7 +56,7 @@ def test_the_perplexity_is_that_of_a_plain_count_over_what_is_held_out(trained):
                 row = tokens[mask]
                 chances = torch.log_softmax(task.model(row[None]).logits[0], dim=-1)
                 losses += [-chances[place, token].item() for place, token in enumerate(row[1:].tolist())]
-    assert run.callback_metrics["val_loss"].item() == pytest.approx(sum(losses) / len(losses), rel=1e-4)
+    assert run.callback_metrics["val/loss"].item() == pytest.approx(sum(losses) / len(losses), rel=1e-4)
 
 
 def test_the_folder_opens_in_transformers_and_here(trained):

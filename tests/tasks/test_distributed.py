@@ -103,6 +103,7 @@ def test_every_process_has_the_metrics_of_one_process(name, alone, together):
     assert len(expected) == (8 if name in many_processes.RETRIEVAL else len(expected)) > 0
     for process in of_all(together[0] / name, together[1]):
         assert process["tested"] == pytest.approx(expected, abs=1e-6)
+        assert (process["outcomes"] or [])[:3] == (found(alone / name)["outcomes"] or [])[:3]
 
 
 @pytest.mark.parametrize("name", EXACT)

@@ -1,6 +1,7 @@
 """How every classifier is counted: against plain loops over its predictions."""
 
 import json
+from collections import Counter
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from aape_lightning.tasks.evaluation import ClassifierEvaluation
 from lightning.pytorch import Callback
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
+from torchmetrics.functional.classification import multiclass_calibration_error
 
 CLASSES = ["red_car", "Blue Boat", "green tree", "yellow sun", "grey stone"]
 
@@ -81,9 +83,14 @@ def test_accuracies_are_those_of_plain_counting(seed, uneven, quiet_trainer):
     assert labels.sizes == [4, 4, 4, 2]  # an unweighted mean over batches would be wrong
     micro, by_class = plain_accuracies(logits, labels.seen)
     assert abs(micro - by_class) > 1e-3  # the two differ here, so that one cannot stand for the other
+    truth = torch.tensor(labels.seen)
     assert logged == {
         "test/accuracy": pytest.approx(micro, abs=1e-6),
         "test/mean_class_accuracy": pytest.approx(by_class, abs=1e-6),
+        "test/cross_entropy": pytest.approx(F.cross_entropy(logits, truth).item(), abs=1e-6),
+        "test/calibration_error": pytest.approx(
+            multiclass_calibration_error(logits.softmax(1), truth, 5, n_bins=15, norm="l1").item(), abs=1e-6
+        ),
     }
 
 
@@ -111,7 +118,7 @@ def test_the_ends_of_the_scale(share, expected, toy_data, quiet_trainer):
     labels = torch.arange(5).repeat_interleave(4)
     logits = F.one_hot(labels if share else (labels + 1) % 5, 5).float()
     logged = quiet_trainer().test(Scripted(logits), datamodule=data, verbose=False)[0]
-    assert logged == {"test/accuracy": expected, "test/mean_class_accuracy": expected}
+    assert (logged["test/accuracy"], logged["test/mean_class_accuracy"]) == (expected, expected)
 
 
 def test_a_second_test_starts_to_count_again(toy_data, quiet_trainer):
@@ -131,6 +138,21 @@ def test_the_same_task_counts_over_another_class_list(toy_data, quiet_trainer):
         logged = trainer.test(task, datamodule=toy_data(classes=classes), verbose=False)[0]
         expected = plain_accuracies(task.logits[: 4 * count, :count], labels)[0]
         assert logged["test/accuracy"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_outcomes_are_those_of_the_last_test(uneven, toy_data, quiet_trainer):
+    labels, task = Labels(), Scripted(random_logits(14))
+    assert task.outcomes is None
+    quiet_trainer(callbacks=[labels]).test(task, datamodule=uneven, verbose=False)
+    pairs = list(zip(labels.seen, task.logits.argmax(1).tolist(), strict=True))
+    counts = Counter((true, predicted) for true, predicted in pairs if true != predicted)
+    assert {(true, predicted): count for true, predicted, count in task.outcomes.confusions} == counts
+    assert task.outcomes.images == [4, 1, 2, 3, 4]
+    assert task.outcomes.correct == [sum(pair == (place, place) for pair in pairs) for place in range(5)]
+    task.logits = F.one_hot(torch.arange(5).repeat_interleave(4), 5).float()
+    quiet_trainer().test(task, datamodule=toy_data(), verbose=False)
+    assert task.outcomes.confusions == []
+    assert task.outcomes.images == task.outcomes.correct == [4] * 5
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

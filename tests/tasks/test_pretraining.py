@@ -68,7 +68,7 @@ def test_weights_are_stored_in_half_precision(trained):
 def test_validation_logs_every_group(trained):
     logged = trained[2].callback_metrics
     for group in ("", "_base", "_new", "_rare", "_common"):
-        assert 0 <= logged[f"val_accuracy{group}"] <= 1
+        assert 0 <= logged[f"val/accuracy{group}"] <= 1
 
 
 def test_a_vit_is_built_from_a_number_of_layers(tmp_path):

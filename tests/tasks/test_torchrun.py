@@ -6,7 +6,7 @@ import sys
 import pytest
 import started_late
 import yaml
-from aape_lightning.cli import _csv_logger
+from aape_lightning.logs import MetricsFile
 from launching import clean_environment
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -48,5 +48,5 @@ def test_the_saved_configuration_says_how_it_was_run(fitted):
 def test_the_first_process_alone_renames_an_earlier_runs_metrics(rank, kept, tmp_path, monkeypatch):
     (tmp_path / "metrics.csv").write_text("epoch\n0\n")
     monkeypatch.setattr(rank_zero_only, "rank", rank)
-    _csv_logger(tmp_path)
+    MetricsFile.of(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == kept

@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 
 from aape_lightning.report.figures.theme import Theme
 
-__all__ = ["Drawing", "slug"]
+__all__ = ["Drawing", "plain", "short_name", "slug"]
 
 _DPI = 200
 _PATH = re.compile(rb'(?<= )d="[^"]*"')
+_LONGEST = 30  # letters of a name
 _DECIMALS = re.compile(rb"(\.\d\d)\d+")
 
 
@@ -67,3 +68,18 @@ def slug(*words: str) -> str:
         'caltech-101-accuracy'
     """
     return re.sub(r"[^a-z0-9_]+", "-", "-".join(words).lower()).strip("-")
+
+
+def plain(text: str) -> str:
+    """A text that matplotlib shows as it is: a pair of dollar signs would be read as mathematics."""
+    return text.replace("$", r"\$")
+
+
+def short_name(name: str) -> str:
+    """A name that leaves room for the drawing.
+
+    Example:
+        >>> short_name("a class with a name that is much longer than most")
+        'a class with a name that is m…'
+    """
+    return plain(name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…")

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from aape_lightning.report.grid.noise import ATTENTION
 from aape_lightning.report.train_test import wording
 from aape_lightning.report.train_test.wording import DIFFERENCE, MEAN, SEEDS_ONLY, verdict
-from aape_lightning.report.wording import H_OF_MEANS, MARK, MEAN_OF_H
+from aape_lightning.report.wording import CALIBRATION, H_OF_MEANS, MARK, MEAN_OF_H
 
 __all__ = [
     "AVERAGE",
     "AVERAGE_OF_TARGETS",
+    "CALIBRATION",
     "COST",
     "DIFFERENCE",
     "H_OF_MEANS",

@@ -1,7 +1,7 @@
 """The report on a grid: tables, figures and the page."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -10,11 +10,13 @@ from aape_lightning.files import write_text
 from aape_lightning.protocols.names import COST, TRANSFERS
 from aape_lightning.protocols.results import Result
 from aape_lightning.report.about import title
+from aape_lightning.report.explained.section import Explained
 from aape_lightning.report.figures import Drawing, write_figure
 from aape_lightning.report.grid import wording
 from aape_lightning.report.grid.about import grid_command, grid_facts
 from aape_lightning.report.grid.caveats import grid_caveats
 from aape_lightning.report.grid.cited import Cited, cited
+from aape_lightning.report.grid.explained import grid_explained
 from aape_lightning.report.grid.figures import average_figures, grid_figures
 from aape_lightning.report.grid.files import grid_csv, grid_markdown
 from aape_lightning.report.grid.latex import grid_latex
@@ -24,7 +26,8 @@ from aape_lightning.report.grid.panels import Panel, metric_title
 from aape_lightning.report.grid.studies import Grids, grids
 from aape_lightning.report.grid.study import GridStudy
 from aape_lightning.report.grid.terminal import print_grids
-from aape_lightning.report.page import Section, picture, render_page
+from aape_lightning.report.page import Section, render_page
+from aape_lightning.report.pictures import picture
 
 __all__ = ["write_grid"]
 
@@ -37,11 +40,13 @@ class GridSection(Section):
         study: The runs and their tables.
         published: Published numbers in the setting of the first table.
         verdicts: Whether the reference keeps more as noise grows, in sentences; none where noise was not varied.
+        explained: Predictions beside the sentences attended to, where a method left some.
     """
 
     study: GridStudy
     published: Cited
     verdicts: Sequence[str]
+    explained: Explained | None = None
 
 
 def write_grid(
@@ -68,8 +73,11 @@ def write_grid(
         ResultError: If results do not belong in one grid, or none is of the reference method.
     """
     every = grids((result for _, result in found), reference)
+    by_dataset = [study for one in every for study in one.studies]
+    # First, so that malformed ones leave no half of a report.
+    shown = [grid_explained(study, found, folder) for study in by_dataset]
     averages = [_average(one, one.average, folder) for one in every if one.average]
-    sections = [_dataset(study, folder) for one in every for study in one.studies]
+    sections = [_dataset(study, folder, of_study) for study, of_study in zip(by_dataset, shown, strict=True)]
     told = {section.dataset: [*section.verdicts, *section.caveats] for section in (*averages, *sections)}
     studies = [section.study for section in (*averages, *sections)]
     write_text(folder / "table.csv", grid_csv(studies))
@@ -87,8 +95,9 @@ def _average(one: Grids, average: GridStudy, folder: Path) -> GridSection:
     return _section(average, folder, average_figures(average, one.studies), one.left_out, command="")
 
 
-def _dataset(study: GridStudy, folder: Path) -> GridSection:
-    return _section(study, folder, grid_figures(study), grid_caveats(study), grid_command(study, folder))
+def _dataset(study: GridStudy, folder: Path, shown: Explained | None) -> GridSection:
+    section = _section(study, folder, grid_figures(study), grid_caveats(study), grid_command(study, folder))
+    return replace(section, explained=shown)
 
 
 def _section(
@@ -130,5 +139,6 @@ def _uses(studies: Sequence[GridStudy]) -> dict[str, bool]:
         "has_h": any(panel.metric == H_OF_MEANS for panel in panels),
         "has_noise": any(panel.metric.startswith(CHANGE_OF) for panel in panels),
         "has_targets": any(study.protocol in TRANSFERS for study in studies),
+        "has_calibration": any(panel.metric.endswith("calibration_error") for panel in panels),
         "has_costs": any(study.protocol == COST for study in studies),
     }

@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aape_lightning.errors import ResultError
+from aape_lightning.protocols.faults import told_faults
 from aape_lightning.protocols.names import COOP_DATASETS
 
 __all__ = ["AVERAGE", "THE_ELEVEN", "Published", "published_numbers", "read_published"]
@@ -87,5 +88,4 @@ def read_published(text: str) -> list[Published]:
     try:
         return [Published.model_validate(shared | row) for row in rows]
     except ValidationError as error:
-        faults = [": ".join([*map(str, fault["loc"]), fault["msg"]]) for fault in error.errors()]
-        raise ResultError(f"Published numbers are malformed: {'; '.join(faults)}.") from error
+        raise ResultError(f"Published numbers are malformed: {told_faults(error)}.") from error

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from aape_lightning.metrics.vqa import exact_match, soft_accuracy
 from aape_lightning.protocols.examples import AnswerExample, CaptionExample, RetrievalExample, Retrieved
-from aape_lightning.report.train_test.images import Images
+from aape_lightning.report.images import Images
 from aape_lightning.report.train_test.tables import condition_words
 
 __all__ = ["Card", "Example", "Hit", "Picture", "make_card"]

@@ -13,8 +13,8 @@ from aape_lightning.protocols.examples import (
     read_examples,
 )
 from aape_lightning.protocols.results import Result
+from aape_lightning.report.images import Images
 from aape_lightning.report.train_test.cards import Card, Example, make_card
-from aape_lightning.report.train_test.images import Images
 
 __all__ = ["Gallery", "gallery"]
 

@@ -22,11 +22,12 @@ _LABELS = {
     "meteor": "METEOR",
     "clip_score": "CLIPScore",
     "ref_clip_score": "RefCLIPScore",
+    "calibration_error": "Calibration error (ECE)",
 }
-_FRACTIONS = ("recall", "accuracy", "exact_match")
+_FRACTIONS = ("recall", "accuracy", "exact_match", "calibration_error")
 _TIMES_100 = ("cider", "bleu", "rouge", "meteor", "clip_score")
-_MINOR = ("bleu_1", "bleu_2", "bleu_3", "mean_class_accuracy")
-_LOWER_IS_BETTER = ("rank", "loss", "entropy")
+_MINOR = ("bleu_1", "bleu_2", "bleu_3", "mean_class_accuracy", "cross_entropy", "calibration_error")
+_LOWER_IS_BETTER = ("rank", "loss", "entropy", "calibration_error")
 _FINE = ("cosine",)
 
 
@@ -147,9 +148,10 @@ def scale(metric: str) -> Scale:
         >>> scale("recall@1").number(0.5), scale("cider_d(ptb)").number(0.7507), scale("median_rank").number(3)
         ('50.00', '75.07', '3.00')
     """
+    lower = any(word in metric for word in _LOWER_IS_BETTER)
     if any(word in metric for word in _FRACTIONS):
-        return Scale(100.0, is_fraction=True)
+        return Scale(100.0, is_fraction=True, lower_is_better=lower)
     if any(word in metric for word in _TIMES_100):
         return Scale(100.0)
     fine = any(word in metric for word in _FINE)
-    return Scale(digits=4 if fine else 2, lower_is_better=any(word in metric for word in _LOWER_IS_BETTER))
+    return Scale(digits=4 if fine else 2, lower_is_better=lower)

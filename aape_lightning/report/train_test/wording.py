@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 from aape_lightning.report.train_test.metric_names import metric_name, scale
+from aape_lightning.report.wording import CALIBRATION
 
-__all__ = ["CONDITIONS", "DIFFERENCE", "MEAN", "SEEDS_ONLY", "SHOTS", "units", "verdict"]
+__all__ = ["CALIBRATION", "CONDITIONS", "DIFFERENCE", "MEAN", "SEEDS_ONLY", "SHOTS", "units", "verdict"]
 
 MEAN = (
     "Mean ± half-width of the 95 % t-interval over seeds; sd is the sample standard deviation. An en dash stands where "
@@ -26,7 +27,13 @@ SHOTS = (
     "K-shot: K answered training examples, images not made worse, are shown to the language model before a question."
 )
 
-_FRACTIONS = {"recall": "recalls", "accuracy": "accuracies", "exact_match": "exact matches"}
+_FRACTIONS = {
+    "recall": "recalls",
+    "accuracy": "accuracies",
+    "exact_match": "exact matches",
+    "calibration_error": "calibration errors",
+}
+_NATS = {"cross_entropy": "cross entropies"}
 _TIMES_100 = {
     "cider": "CIDEr-D",
     "bleu": "BLEU",
@@ -34,6 +41,7 @@ _TIMES_100 = {
     "meteor": "METEOR",
     "clip_score": "CLIPScores",
 }
+_UNITS = ((_FRACTIONS, "are in percent"), (_NATS, "are in nats"), (_TIMES_100, "are times 100, as papers show them"))
 
 
 def units(names: Iterable[str]) -> str:
@@ -47,10 +55,11 @@ def units(names: Iterable[str]) -> str:
     """
     metrics = {metric_name(name).metric for name in names}
     parts = []
-    for families, told in ((_FRACTIONS, "are in percent"), (_TIMES_100, "are times 100, as papers show them")):
+    for families, told in _UNITS:
         if found := [family for word, family in families.items() if any(word in metric for metric in metrics)]:
             parts.append(f"{_joined(found)} {told}")
-    parts += ["all else is as it is"] if any(scale(metric).factor == 1 for metric in metrics) else []
+    others = [metric for metric in metrics if scale(metric).factor == 1 and metric not in _NATS]
+    parts += ["all else is as it is"] if others else []
     sentence = "; ".join(parts)
     return f"{sentence[:1].upper()}{sentence[1:]}."
 

@@ -11,8 +11,10 @@ from aape_lightning.protocols.names import TRAIN_TEST
 from aape_lightning.protocols.results import Result
 from aape_lightning.report.about import command, facts, title
 from aape_lightning.report.caveats import caveats
+from aape_lightning.report.explained.section import Explained, explained
 from aape_lightning.report.figures import write_figure
-from aape_lightning.report.page import Section, picture, render_page
+from aape_lightning.report.page import Section, render_page
+from aape_lightning.report.pictures import picture
 from aape_lightning.report.train_test import wording
 from aape_lightning.report.train_test.figures import study_figures
 from aape_lightning.report.train_test.files import markdown_tables, runs_csv, table_csv
@@ -31,10 +33,12 @@ class TrainTestSection(Section):
     Attributes:
         study: The runs and their tables.
         gallery: Examples, where a method left some.
+        explained: Predictions beside the sentences attended to, where a method left some.
     """
 
     study: Study
     gallery: Gallery | None
+    explained: Explained | None
 
 
 def write_train_test(
@@ -65,7 +69,11 @@ def write_train_test(
     of_datasets = studies(results, reference)
     # Before the first file is written, so that malformed examples leave no half of a report.
     galleries = [_gallery(study, folders) for study in of_datasets]
-    sections = [_section(study, folder, shown) for study, shown in zip(of_datasets, galleries, strict=True)]
+    explanations = [explained(study.runs, folders, folder, study.reference) for study in of_datasets]
+    sections = [
+        _section(study, folder, shown, of_study)
+        for study, shown, of_study in zip(of_datasets, galleries, explanations, strict=True)
+    ]
     write_text(folder / "table.csv", table_csv(of_datasets))
     write_text(folder / "runs.csv", runs_csv([run for study in of_datasets for run in study.runs]))
     write_text(folder / "table.md", markdown_tables(of_datasets, {s.dataset: s.caveats for s in sections}))
@@ -82,7 +90,7 @@ def _gallery(study: Study, folders: Mapping[tuple[str, str, int], Path]) -> Gall
     return gallery(study.runs, places)
 
 
-def _section(study: Study, folder: Path, shown: Gallery | None) -> TrainTestSection:
+def _section(study: Study, folder: Path, shown: Gallery | None, explanations: Explained | None) -> TrainTestSection:
     return TrainTestSection(
         dataset=study.dataset,
         facts=facts(study.runs),
@@ -91,6 +99,7 @@ def _section(study: Study, folder: Path, shown: Gallery | None) -> TrainTestSect
         pictures=[picture(*write_figure(drawing, folder)) for drawing in study_figures(study)],
         study=study,
         gallery=shown,
+        explained=explanations,
     )
 
 
@@ -98,6 +107,7 @@ def _uses(of_datasets: Iterable[Study]) -> dict[str, bool]:
     """Which notes the page needs."""
     names = [metric_name(name) for study in of_datasets for name in study.values]
     return {
+        "has_calibration": any(name.metric == "calibration_error" for name in names),
         "degrades": any(name.degradation != "none" for name in names),
         "shows_examples": any(name.shots is not None for name in names),
     }

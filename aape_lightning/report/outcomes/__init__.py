@@ -1,0 +1,1 @@
+"""What became of the test images, in the report: the classes most confused, and calibration."""
