@@ -1,7 +1,10 @@
 """`aape fit|validate|test|predict`: LightningCLI over this project's tasks and DataModules."""
 
+import contextlib
 import datetime
+import json
 import pickle
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +13,11 @@ from typing import Any
 import torch
 import yaml
 from jsonargparse import ArgumentError, Namespace
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 import aape_lightning.baselines
 import aape_lightning.data.captioning
@@ -25,17 +28,20 @@ import aape_lightning.data.vqa
 import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these let recipes name classes by their short names
 from aape_lightning.arguments import expand_recipes
-from aape_lightning.callbacks import PredictionWriter, ProgressBar, RunFiles
+from aape_lightning.callbacks import LearningRate, PredictionWriter, ProgressBar, RunFiles
 from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
-from aape_lightning.messages import quiet_known_messages
+from aape_lightning.logs import LogRun, chosen_loggers, default_loggers, flat_hyper_parameters
+from aape_lightning.messages import is_quiet, quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, device_name, now, versions
 from aape_lightning.protocols.results import Result
 from aape_lightning.refusals import refusal
+from aape_lightning.run_folder import RunRecord, git_state, last_metrics, typed_command
 
 __all__ = ["AAPECLI", "build", "main"]
 
 # By the first fit, not by users.
 _RECORDED = ("backbone_spec", "sizes", "class_names", "image_token_width", "language_fingerprint", "answers")
+_JSON = "--json"
 _NO_EXIT = {"exit_on_error": False}  # errors come back as exceptions, for `main` to show without a screen of usage
 
 
@@ -43,6 +49,7 @@ class AAPECLI(LightningCLI):
     """LightningCLI with run folders, `result.json`, and recipes by short name."""
 
     def __init__(self, args: Sequence[str], *, run: bool = True, **kwargs: Any) -> None:  # noqa: ANN401
+        self.typed = typed_command(args)
         super().__init__(
             LightningModule,
             LightningDataModule,
@@ -130,14 +137,46 @@ class AAPECLI(LightningCLI):
         self._forget_checkpoint()
         settings: dict[str, Any] = {"default_root_dir": str(folder), "enable_checkpointing": False}
         given = self._get(self.config_init, "trainer", default={})
-        if given.get("logger") in (None, True):
-            settings["logger"] = _csv_logger(folder) if self.subcommand == "fit" else False
+        loggers = self._loggers(given.get("logger"), folder)
         chosen = given.get("callbacks") or []
         callbacks = [*(chosen if isinstance(chosen, list) else [chosen]), RunFiles(), PredictionWriter()]
+        callbacks += self._logging_callbacks(folder) if loggers else []
         has_bar = any(isinstance(callback, AnyProgressBar) for callback in callbacks)
-        if not has_bar and given.get("enable_progress_bar") is not False:
+        if is_quiet():
+            settings |= {"enable_model_summary": False} | ({} if has_bar else {"enable_progress_bar": False})
+        elif not has_bar and given.get("enable_progress_bar") is not False:
             callbacks.append(ProgressBar())
-        return super().instantiate_trainer(**settings, callbacks=callbacks, **kwargs)
+        if self.subcommand == "fit":
+            self.record = RunRecord(self._facts())
+            callbacks.append(self.record)
+        return super().instantiate_trainer(**settings, logger=loggers or False, callbacks=callbacks, **kwargs)
+
+    def _loggers(self, given: Any, folder: Path) -> list[Logger]:  # noqa: ANN401 - a logger, several, or a choice
+        if given is False:
+            return []
+        trains = self.subcommand == "fit"
+        if given in (None, True):
+            given = default_loggers() if trains else []
+        return chosen_loggers(given if isinstance(given, list) else [given], folder, trains=trains)
+
+    def _logging_callbacks(self, folder: Path) -> list[Callback]:
+        log_run = LogRun("/".join(folder.parts[-2:]), flat_hyper_parameters(self.resolved()))
+        return [LearningRate(), log_run] if self.subcommand == "fit" else [log_run]
+
+    def _facts(self) -> dict[str, Any]:
+        """What `run.json` tells of this run before it begins."""
+        return {
+            "command": self.typed,
+            "recipe": self.recipe_name(),
+            "task": type(self.model).__name__,
+            "resumed_from": self._get(self.config_init, "ckpt_path"),
+            "versions": versions(),
+            "git": git_state(),
+        }
+
+    def before_fit(self) -> None:
+        """Leave word of the run in its folder."""
+        self.record.begin(self.trainer)
 
     def _forget_checkpoint(self) -> None:
         """Save the configuration of a resumed run as that of a run from the start, which it equals."""
@@ -172,8 +211,9 @@ class AAPECLI(LightningCLI):
             folder = Path(self.trainer.default_root_dir)
             print(f"Run folder: {folder}")
             left = next((name for name in ("aape.ckpt", "last.ckpt") if (folder / name).is_file()), None)
-            if left is not None and getattr(self.model, "test_step", None) is not None:
-                print(f"Test it: aape test --config {folder}/config.yaml --ckpt_path {folder}/{left}")
+            if left is not None and is_overridden("test_step", self.model) and not is_quiet():
+                words = ["aape", "test", "--config", f"{folder}/config.yaml", "--ckpt_path", f"{folder}/{left}"]
+                print(f"Test it: {shlex.join(words)}")
 
     def after_predict(self) -> None:
         """Say where the predictions are."""
@@ -186,6 +226,16 @@ class AAPECLI(LightningCLI):
             metrics = {name: float(value) for name, value in self.trainer.callback_metrics.items()}
             result = self.result("test", metrics=metrics)
             print(f"Result: {result.write(Path(self.trainer.default_root_dir))}")
+
+    def outcome(self) -> dict[str, Any]:
+        """What `--json` prints of the command: its run folder, the metrics, and the files that lie there."""
+        folder = Path(self.trainer.default_root_dir)
+        return {
+            "command": self.subcommand,
+            "run": str(folder),
+            "metrics": last_metrics(self.trainer),
+            "files": sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [],
+        }
 
     def resolved(self) -> dict[str, Any]:
         """The configuration after recipes, command line and defaults, in plain values."""
@@ -245,19 +295,6 @@ def _check_checkpoint(path: Path, *, resumes: bool) -> None:
         raise CheckpointError(f"{str(path)!r} (--ckpt_path) holds no state of a run; resume from last.ckpt beside it.")
 
 
-def _csv_logger(folder: Path) -> CSVLogger:
-    """Writes `metrics.csv`; a resumed run keeps what the interrupted one had written as `metrics-1.csv`, `-2`, ..."""
-    _keep_metrics(folder)
-    return CSVLogger(folder, name="", version="")
-
-
-@rank_zero_only  # of processes that start together one renames the file
-def _keep_metrics(folder: Path) -> None:
-    metrics = folder / "metrics.csv"
-    if metrics.is_file():
-        metrics.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
-
-
 def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
     """Task, DataModule and Trainer of a configuration, without running anything.
 
@@ -277,6 +314,8 @@ def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
             raise mendable from error
         if isinstance(error, ArgumentError):
             raise RecipeError(refusal(str(error))) from error
+        if str(error).startswith("You selected an invalid"):  # Lightning, of an accelerator or a strategy
+            raise RecipeError(str(error)) from error
         raise
 
 
@@ -289,7 +328,17 @@ def _mendable_cause(error: BaseException | None) -> AAPEError | None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run one of LightningCLI's commands.
 
+    With `--json` among the arguments, standard output is one JSON object, the command's `outcome`, and everything else
+    goes to standard error.
+
     Raises:
         RecipeError: If a key is unknown or a value is none that its key takes.
     """
-    _parsed(sys.argv[1:] if args is None else args)
+    args = list(sys.argv[1:] if args is None else args)
+    if _JSON not in args:
+        _parsed(args)
+        return
+    with contextlib.redirect_stdout(sys.stderr):
+        cli = _parsed([arg for arg in args if arg != _JSON])
+    if cli.trainer.is_global_zero:
+        print(json.dumps(cli.outcome(), indent=2, ensure_ascii=False))

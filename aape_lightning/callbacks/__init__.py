@@ -1,8 +1,9 @@
-"""Trainer callbacks: a run's files, curves, predictions, and its progress."""
+"""Trainer callbacks: a run's files, curves, learning rate, predictions, and its progress."""
 
 from aape_lightning.callbacks.curves import Curves
+from aape_lightning.callbacks.learning_rate import LearningRate
 from aape_lightning.callbacks.predictions import PredictionWriter
 from aape_lightning.callbacks.progress_bar import ProgressBar
 from aape_lightning.callbacks.run_files import RunFiles
 
-__all__ = ["Curves", "PredictionWriter", "ProgressBar", "RunFiles"]
+__all__ = ["Curves", "LearningRate", "PredictionWriter", "ProgressBar", "RunFiles"]
