@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from aape_lightning.resources import recipe_path
 
-__all__ = ["expand_recipes", "recipe_arguments"]
+__all__ = ["RUN_OPTIONS", "expand_recipes", "recipe_arguments"]
+
+# What aape fit, validate, test and predict take beside --trainer.KEY, --model.KEY and --data.KEY.
+RUN_OPTIONS = (
+    "--help", "--config", "--print_config", "--seed_everything", "--run", "--epoch_share_by_shots", "--epochs_on",
+    "--ckpt_path", "--weights_only", "--verbose", "--return_predictions", "--json", "--trainer", "--model", "--data",
+)  # fmt: skip
 
 
 def expand_recipes(args: Sequence[str]) -> list[str]:

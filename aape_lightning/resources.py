@@ -50,9 +50,8 @@ def _find(kind: str, name: str, known: dict[str, Path], error: type[AAPEError]) 
         return path
     if name in known:
         return known[name]
-    raise error(
-        f"No {kind} {name!r}: it is neither a file nor one of {listed(known, limit=80)}.{did_you_mean(name, known)}"
-    )
+    names = listed(sorted(known), limit=80)
+    raise error(f"No {kind} {name!r}.{did_you_mean(name, known)} It is neither a file nor one of {names}.")
 
 
 def recipe_names() -> Iterable[str]:

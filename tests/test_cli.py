@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -58,18 +56,6 @@ def run_main(arguments, capsys):
 # ---- help ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["protocol", "base-to-new", "--help"], ["data", "draw", "--help"]])
-def test_help_answers_without_heavy_libraries(arguments):
-    code = (
-        "import sys\nfrom aape_lightning.__main__ import main\n"
-        f"try: main({arguments!r})\nexcept SystemExit as stop: assert stop.code == 0\n"
-        "print(sorted({'torch', 'lightning', 'pandas', 'matplotlib'} & set(sys.modules)))"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert "usage: aape" in printed
-    assert printed.splitlines()[-1] == "[]"
-
-
 def test_a_tasks_own_help_lists_its_choices(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["fit", "--model.help", "ClassificationTask"])
@@ -83,7 +69,8 @@ def test_a_tasks_own_help_lists_its_choices(capsys):
 def test_a_run_leaves_its_files(trained):
     found = {path.name for path in trained.iterdir()}
     assert found == {
-        "config.yaml", "hparams.yaml", "metrics.csv", "last.ckpt", "aape.ckpt", "aggregator.safetensors",
+        "config.yaml", "hparams.yaml", "metrics.csv", "last.ckpt", "aape.ckpt", "aggregator.safetensors", "run.json",
+        "README.md", "tensorboard",
     }  # fmt: skip
     curves = pd.read_csv(trained / "metrics.csv")
     assert {"train/reward", "train/cross_entropy", "train/distillation", "train/loss", "val/accuracy"} <= set(curves)
@@ -181,10 +168,10 @@ def test_mixed_precision_trains_and_tests(toy_root, tiny_clip, tmp_path, capsys)
 # ---- recipes -------------------------------------------------------------------------------------------------------
 
 
-STRATEGIES = ("ddp", "fsdp")  # laid over the other recipes
+LAID_OVER = ("ddp", "fsdp", "csv", "tensorboard", "wandb", "mlflow")
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in STRATEGIES])
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in LAID_OVER])
 def test_every_recipe_is_valid_and_documents_its_command(name, tiny_clip, toy_root):
     text = recipe_path(name).read_text()
     assert re.match(r"# .+", text)
@@ -309,7 +296,7 @@ def test_a_failed_job_does_not_stop_the_others(toy_recipe, tmp_path, capsys):
 
 def test_cache_builds_what_training_reads(toy_recipe, tmp_path, capsys):
     caches = tmp_path / "caches"
-    arguments = ["cache", "--recipe", str(toy_recipe), "--", f"--data.cache_dir={caches}"]
+    arguments = ["cache", "build", "--recipe", str(toy_recipe), "--", f"--data.cache_dir={caches}"]
     assert main(arguments) == 0
     assert str(caches) in capsys.readouterr().out
     built = {path.parent.name: path.stat().st_mtime_ns for path in caches.rglob("store.json")}

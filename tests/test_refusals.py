@@ -49,3 +49,39 @@ def test_whatever_else_is_refused_says_where_keys_are_listed(arguments):
     assert "Union" not in told
     assert "aape fit --help" in told
     assert "caltech101" not in told  # recipes are no answer to it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("--data.classes", "bse"), "Did you mean 'base'?"),
+        (("--model.projection", "residul"), "Did you mean 'residual'?"),
+        (("--model", "ClasificationTask"), "model: no class 'ClasificationTask'. Did you mean 'ClassificationTask'?"),
+        (("--model", "ZeroShtTask"), "Did you mean 'ZeroShotTask'?"),
+        (("--data", "ClassificationDataModul"), "Did you mean 'ClassificationDataModule'?"),
+        (("--trainer.max_epohs", "3"), "Did you mean '--trainer.max_epochs'?"),
+        (("--confg", "x"), "Did you mean '--config'?"),
+        (("--trainer.precision", "bf16-mixd"), "trainer.precision: 'bf16-mixd' is none of"),
+        (("--trainer.precision", "bf16-mixd"), "Did you mean 'bf16-mixed'?"),
+        (("--trainer.max_epochs", "many"), "trainer.max_epochs: 'many' is no int or null."),
+        (("--trainer.accelerator", "gup"), "invalid accelerator"),
+    ],
+)
+def test_what_is_misspelt_is_told_with_what_is_meant(arguments, hint):
+    told = refused(*arguments)
+    assert hint in told
+    assert len(told.split("\n")) <= 2
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("modle: {class_path: ClassificationTask}", "Did you mean 'model'?"),
+        ("trainer: {max_epoch: 3}", "Did you mean 'trainer.max_epochs'?"),
+        ("data: {class_path: ClassificationDataModule, init_args: {shot: 3}}", "Did you mean 'shots'?"),
+        ("model: {class_path: ClasificationTask}", "Did you mean 'ClassificationTask'?"),
+    ],
+)
+def test_so_is_what_is_misspelt_in_a_file(content, hint, tmp_path):
+    (tmp_path / "mine.yaml").write_text(content)
+    assert hint in refused("--config", str(tmp_path / "mine.yaml"))

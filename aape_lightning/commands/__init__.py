@@ -1,13 +1,35 @@
-"""The commands beside LightningCLI's; each module imports its heavy libraries when it runs."""
+"""The commands; each module imports its heavy libraries when it runs."""
 
 import argparse
 
-from aape_lightning.commands import cache, data, metrics, prompts, protocol, report, retrieve
+from aape_lightning.commands import (
+    answer,
+    cache,
+    caption,
+    classify,
+    completion,
+    data,
+    embed,
+    export,
+    info,
+    metrics,
+    prompts,
+    protocol,
+    report,
+    retrieve,
+    share,
+    trainer,
+)
 
 __all__ = ["add_parsers"]
 
+_MODULES = (
+    trainer, protocol, classify, embed, retrieve, caption, answer, export, share, data, prompts, report, metrics,
+    cache, info, completion,
+)  # fmt: skip
+
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add every command of this package to the command line."""
-    for module in (protocol, cache, report, retrieve, metrics, data, prompts):
+    """Add every command to the command line."""
+    for module in _MODULES:
         module.add_parser(commands)

@@ -31,7 +31,7 @@ __all__ = ["PromptBank", "open_or_build_bank"]
 
 _FORMAT = "aape-prompt-bank-2"
 _TEXTS = ("offsets", "texts", "keys")
-_REMEDY = "Remove it; it is built again from the sentences with: aape cache --recipe RECIPE"
+_REMEDY = "Remove it; it is built again from the sentences with: aape cache build --recipe RECIPE"
 
 
 def _digest(value: object) -> str:
@@ -212,7 +212,7 @@ def _build_bank(path: Path, backbone: Backbone, sentences: Mapping[str, Sequence
             if not array.is_whole:
                 raise PromptError(
                     f"The half-built prompt bank {str(partial)!r} was removed during the build. Begin again with: aape "
-                    "cache --recipe RECIPE"
+                    "cache build --recipe RECIPE"
                 )
             embeddings = torch.from_numpy(np.load(array.path, mmap_mode="c"))
             PromptBank(embeddings, _offsets(sentences), list(sentences), texts).save(path, backbone)

@@ -40,18 +40,6 @@ def aape(capsys, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("command", ["list", "check", "init", "draw"])
-def test_help_answers_without_heavy_libraries(command):
-    code = (
-        "import sys\nfrom aape_lightning.__main__ import main\n"
-        f"try: main(['data', {command!r}, '--help'])\nexcept SystemExit as stop: assert stop.code == 0\n"
-        "print(sorted({'torch', 'lightning', 'pandas', 'pydantic', 'rich'} & set(sys.modules)))"
-    )
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert f"Example: aape data {command}" in " ".join(printed.split())
-    assert printed.splitlines()[-1] == "[]"
-
-
 @pytest.mark.parametrize("command", ["list", "check --manifest shapes --decode none", "draw --manifest M --from D"])
 def test_looking_at_data_needs_no_model(command, own_toy_root):
     draws = own_toy_root / "draw.json"
@@ -154,7 +142,7 @@ def test_captions_and_questions_are_checked_by_the_same_command(aape, shared_dat
 def test_an_unknown_manifest_is_an_error_with_the_closest(aape):
     code, _, err = aape("data", "check", "--manifest", "eurosta")
     assert code == 1
-    assert re.search(r"No manifest 'eurosta': .* Did you mean 'eurosat'\?\n$", err)
+    assert "No manifest 'eurosta'. Did you mean 'eurosat'?" in err
 
 
 # ---- draw ----------------------------------------------------------------------------------------------------------

@@ -78,11 +78,11 @@ def test_a_backbone_counts_tokens_and_keeps_its_bank(show, tiny_clip, tmp_path):
     assert [note["tokens"] for note in found["sentences"]] == [
         backbone.token_count(text.strip()) for text in SENTENCES["Guide_Dog"]
     ]
-    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
+    assert len(list((tmp_path / "cache" / "banks").glob("*.safetensors"))) == 1
     printed = show("Guide_Dog", "--backbone", tiny_clip)
     assert f"{found['sentences'][5]['tokens']} tokens, the context takes 24" in " ".join(printed.split())
     assert f"text tower of {tiny_clip}" in printed
-    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
+    assert len(list((tmp_path / "cache" / "banks").glob("*.safetensors"))) == 1
 
 
 def test_the_nearest_classes_equal_plain_means(show, tiny_clip):

@@ -4,6 +4,7 @@ import argparse
 import json
 
 from aape_lightning.commands.data.options import add_dataset
+from aape_lightning.commands.help_format import examples
 
 __all__ = ["add_check", "run_check"]
 
@@ -15,13 +16,15 @@ def add_check(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     check = subcommands.add_parser(
         "check",
         help="check that every class and every listed file is there and decodes",
-        epilog="Exit code 0: all is there; 1: something is wrong, and it is listed. "
-        "Example: aape data check --manifest caltech101 --root $DATA",
+        description="Check a dataset against its manifest: that every class and every listed file is there, and that "
+        "the images decode. Exit code 0: all is there; 1: something is wrong, and it is listed.",
+        epilog=examples(
+            "aape data check --manifest caltech101 --root $DATA",
+            "aape data check --manifest birds.yaml --decode none --json",
+        ),
     )
     add_dataset(check)
-    check.add_argument(
-        "--decode", choices=["all", "sample", "none"], default="all", help="which images are decoded (all)"
-    )
+    check.add_argument("--decode", choices=["all", "sample", "none"], default="all", help="which images are decoded")
     check.add_argument("--json", action="store_true", help="print what was found as JSON, with every fault")
     check.set_defaults(run=run_check)
 

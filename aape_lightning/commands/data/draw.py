@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from aape_lightning.commands.data.options import add_dataset
+from aape_lightning.commands.help_format import examples
 
 __all__ = ["add_draw", "run_draw"]
 
@@ -14,14 +15,20 @@ def add_draw(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     draw = subcommands.add_parser(
         "draw",
         help="print CoOp's few-shot draw as JSON (needs the split file only)",
-        epilog="Example: aape data draw --manifest caltech101 --root $DATA --shots 16 --seed 1 > draw.json, to be used "
-        "again with --data.draw_file draw.json",
+        description="Print the training and validation images that CoOp would draw, as JSON, for --data.draw_file. Of "
+        "the dataset only the split file is needed.",
+        epilog=examples(
+            "aape data draw --manifest caltech101 --root $DATA --shots 16 --seed 1 > draw.json",
+            "aape fit --config caltech101 --data.root $DATA --data.draw_file draw.json",
+        ),
     )
     add_dataset(draw)
-    draw.add_argument("--shots", type=int, help="training images a class; 0 for all")
-    draw.add_argument("--seed", type=int, help="seed of the draw; CoOp's are 1, 2 and 3")
-    draw.add_argument("--from", dest="file", type=Path, help="an existing draw (JSON or CoOp's pickle) instead")
-    draw.add_argument("--split-file", type=Path, help="a split file to read instead of the manifest's")
+    draw.add_argument("--shots", type=int, metavar="N", help="training images a class; 0 for all")
+    draw.add_argument("--seed", type=int, metavar="N", help="seed of the draw; CoOp's are 1, 2 and 3")
+    draw.add_argument(
+        "--from", dest="file", type=Path, metavar="FILE", help="an existing draw (JSON or CoOp's pickle) instead"
+    )
+    draw.add_argument("--split-file", type=Path, metavar="FILE", help="a split file to read instead of the manifest's")
     draw.set_defaults(run=run_draw)
 
 

@@ -3,6 +3,8 @@
 import argparse
 from pathlib import Path
 
+from aape_lightning.commands.help_format import examples
+
 __all__ = ["add_init", "run_init"]
 
 
@@ -11,11 +13,15 @@ def add_init(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     init = subcommands.add_parser(
         "init",
         help="write a manifest for your own images: a folder, a CSV, or a split JSON like CoOp's",
-        epilog="Example: aape data init ~/birds --prompts birds_sentences.json --out birds.yaml, then "
-        "aape fit --config own --data.manifest birds.yaml",
+        description="Guess the manifest of your own images, show its classes and its split, and write it. A manifest "
+        "is a YAML file of a few lines, to be looked over.",
+        epilog=examples(
+            "aape data init ~/birds --prompts birds_sentences.json --out birds.yaml",
+            "aape fit --config own --data.manifest birds.yaml",
+        ),
     )
     init.add_argument("place", type=Path, metavar="DIR", help="folder with an image folder a class; or a CSV or JSON")
-    init.add_argument("--out", type=Path, help="the manifest to write (default: print it)")
+    init.add_argument("--out", type=Path, metavar="FILE", help="the manifest to write (default: print it)")
     init.add_argument("--name", help="the dataset's short name (default: the folder's)")
     init.add_argument("--prompts", type=Path, metavar="FILE", help="sentences about its classes (JSON)")
     init.add_argument("--force", action="store_true", help="overwrite an existing --out")

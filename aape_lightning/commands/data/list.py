@@ -4,6 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
+from aape_lightning.commands.help_format import examples
+
 __all__ = ["add_list", "run_list"]
 
 
@@ -12,9 +14,11 @@ def add_list(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = subcommands.add_parser(
         "list",
         help="what datasets are known, and which of them are under a root",
-        epilog="Example: aape data list --root $DATA",
+        description="List every dataset that ships as a manifest: its kind and size, and where a root is given whether "
+        "its files are there.",
+        epilog=examples("aape data list", "aape data list --root $DATA"),
     )
-    parser.add_argument("--root", type=Path, help="the data root, CoOp's $DATA; looked into where given")
+    parser.add_argument("--root", type=Path, metavar="DIR", help="the data root, CoOp's $DATA; looked into where given")
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     parser.set_defaults(run=run_list)
 

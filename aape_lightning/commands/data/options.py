@@ -14,4 +14,6 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         metavar="M",
         help="short name or path of a manifest, a domain such as pacs/photo, or a folder of images",
     )
-    parser.add_argument("--root", type=Path, help="the data root, CoOp's $DATA (the manifest's own, else .)")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="the data root, CoOp's $DATA (default: the manifest's own, else .)"
+    )

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aape_lightning.commands.help_format import examples
 from aape_lightning.commands.metrics.options import add_out, add_predictions, check_files
 from aape_lightning.commands.metrics.output import give
 from aape_lightning.commands.metrics.predictions import chosen, read_predictions
@@ -19,19 +20,23 @@ def add_caption(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser
     parser = subcommands.add_parser(
         "caption",
         help="CIDEr-D, BLEU, ROUGE-L, METEOR, CLIPScore of captions in COCO's results format",
-        epilog="An empty caption is legal and scores 0 (CLIPScore judges the bare prefix). "
-        "Example: aape metrics caption --predictions captions.json --references captions_val2014.json",
+        description="Score captions against references: CIDEr-D, BLEU, ROUGE-L, and on demand METEOR and CLIPScore. An "
+        "empty caption is legal and scores 0 (CLIPScore judges the bare prefix).",
+        epilog=examples(
+            "aape metrics caption --predictions captions.json --references captions_val2014.json",
+            "aape metrics caption --predictions captions.json --references captions_val2014.json --images val2014",
+        ),
     )
     add_predictions(parser, "image", '{"image_id", "caption"}')
     parser.add_argument(
         "--references", dest="known", type=Path, required=True, metavar="R", help="COCO annotation JSON with captions"
     )
     parser.add_argument(
-        "--tokenizer", choices=["ptb", "simple"], default="ptb", help="COCO's, in Java (ptb), or ours without Java"
+        "--tokenizer", choices=["ptb", "simple"], default="ptb", help="COCO's, in Java, or ours without Java"
     )
     parser.add_argument("--meteor", action="store_true", help="add METEOR, in Java")
     parser.add_argument("--images", type=Path, metavar="DIR", help="add CLIPScore: the folder of the file names in R")
-    parser.add_argument("--backbone", metavar="NAME", help="what judges CLIPScore (ViT-B/32, the paper's)")
+    parser.add_argument("--backbone", metavar="NAME", help="what judges CLIPScore (default: ViT-B/32, the paper's)")
     add_out(parser)
     parser.set_defaults(run=run_caption)
 

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from aape_lightning.commands.help_format import examples
 from aape_lightning.commands.metrics.options import add_out, check_files
 from aape_lightning.commands.metrics.output import give
 
@@ -14,8 +15,13 @@ def add_retrieval(subcommands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser = subcommands.add_parser(
         "retrieval",
         help="R@1, R@5, R@10 and median rank, both directions, from embeddings of images and captions",
-        epilog="Embeddings are compared by their cosines; an image is found by any of its captions; ties rank against "
-        "you. Example: aape metrics retrieval --images images.npy --captions captions.npy",
+        description="Score retrieval from embeddings of images and captions: R@1, R@5, R@10 and median rank, in both "
+        "directions. Embeddings are compared by their cosines; an image is found by any of its captions; ties rank "
+        "against you.",
+        epilog=examples(
+            "aape metrics retrieval --images images.npy --captions captions.npy",
+            "aape metrics retrieval --images images.npy --captions captions.npy --owner owner.json --out scores.json",
+        ),
     )
     parser.add_argument("--images", type=Path, required=True, metavar="I", help=".npy or .safetensors, an image a row")
     parser.add_argument("--captions", type=Path, required=True, metavar="C", help="the same, a caption a row")

@@ -5,6 +5,7 @@ from pathlib import Path
 from sys import intern
 from typing import Any, NamedTuple
 
+from aape_lightning.commands.help_format import examples
 from aape_lightning.commands.metrics.options import add_out, add_predictions, check_files
 from aape_lightning.commands.metrics.output import give
 from aape_lightning.commands.metrics.predictions import chosen, read_predictions
@@ -29,9 +30,10 @@ def add_vqa(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = subcommands.add_parser(
         "vqa",
         help="VQA's soft accuracy and exact match of answers in its results format, by types",
-        epilog="An empty answer is legal, and wrong unless people gave one. Accuracy needs ten answers to every "
-        "question; without them there is exact match alone. "
-        "Example: aape metrics vqa --predictions answers.json --annotations v2_mscoco_val2014_annotations.json",
+        description="Score answers against people's: VQA's soft accuracy and exact match, by types. An empty answer is "
+        "legal, and wrong unless people gave one. Accuracy needs ten answers to every question; without them there is "
+        "exact match alone.",
+        epilog=examples("aape metrics vqa --predictions answers.json --annotations v2_mscoco_val2014_annotations.json"),
     )
     add_predictions(parser, "question", '{"question_id", "answer"}')
     parser.add_argument(

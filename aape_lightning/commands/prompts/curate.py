@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aape_lightning.commands.help_format import examples
 from aape_lightning.commands.prompts.source import add_source, read_source
 from aape_lightning.prompts.review.flags import KINDS, TEXT_MODEL, Thresholds
 
@@ -20,17 +21,25 @@ def add_curate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser = subcommands.add_parser(
         "curate",
         help="find near-duplicate, misplaced and off-topic sentences, and leave them out",
-        epilog="Example: aape prompts curate --manifest caltech101 --root $DATA --prompts cupl "
-        "--drop misplaced off-topic --out cupl_curated.json",
+        description="Find near-duplicate, misplaced and off-topic sentences by a text model, print the most striking "
+        "of each kind, and write the sentences without those to drop.",
+        epilog=examples(
+            "aape prompts curate --manifest caltech101 --root $DATA --prompts cupl",
+            "aape prompts curate --manifest caltech101 --root $DATA --prompts cupl --drop misplaced off-topic "
+            "--out cupl_curated.json",
+        ),
     )
     add_source(parser)
     parser.add_argument(
-        "--text-model", default=TEXT_MODEL, help=f"a sentence-transformers model, by name or folder ({TEXT_MODEL})"
+        "--text-model", default=TEXT_MODEL, metavar="NAME", help="a sentence-transformers model, by name or folder"
     )
-    parser.add_argument("--drop", nargs="+", choices=KINDS, default=[], metavar="KIND", help=f"{', '.join(KINDS)}")
+    parser.add_argument(
+        "--drop", nargs="+", choices=KINDS, default=[], metavar="KIND", help=f"which to leave out: {', '.join(KINDS)}"
+    )
     parser.add_argument(
         "--out",
         type=Path,
+        metavar="FILE",
         help="write the sentences without those to drop, as JSON for --data.prompts; without --drop, all but "
         "near-empty and duplicate ones",
     )
@@ -39,19 +48,22 @@ def add_curate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]
         "--near-duplicate-cosine",
         type=float,
         default=usual.near_duplicates,
-        help=f"least cosine with an earlier sentence of the class ({usual.near_duplicates})",
+        metavar="X",
+        help="least cosine with an earlier sentence of the class",
     )
     parser.add_argument(
         "--misplaced-margin",
         type=float,
         default=usual.misplaced,
-        help=f"by how much a sentence fits another class better, in cosine ({usual.misplaced})",
+        metavar="X",
+        help="by how much a sentence fits another class better, in cosine",
     )
     parser.add_argument(
         "--off-topic-deviations",
         type=float,
         default=usual.off_topic,
-        help=f"median absolute deviations beyond the median angle to the best class ({usual.off_topic:g})",
+        metavar="X",
+        help="median absolute deviations beyond the median angle to the best class",
     )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(run=run_curate)

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from aape_lightning.commands.data.options import add_dataset
+from aape_lightning.commands.help_format import examples
 
 __all__ = ["add_embed", "run_embed"]
 
@@ -14,16 +15,24 @@ def add_embed(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser = subcommands.add_parser(
         "embed",
         help="embed a dataset's sentences into a prompt bank (fit does it by itself, into the cache)",
-        epilog="A build that is interrupted goes on when the command is run again. "
-        "Example: aape prompts embed --manifest caltech101 --root $DATA --prompts cupl --out caltech_b16.safetensors",
+        description="Embed a dataset's sentences into a prompt bank, ahead of training; fit does it by itself. A build "
+        "that is interrupted goes on when the command is run again.",
+        epilog=examples(
+            "aape prompts embed --manifest caltech101 --root $DATA --backbone ViT-B/16",
+            "aape prompts embed --manifest caltech101 --root $DATA --prompts cupl --out caltech_b16.safetensors",
+        ),
     )
     add_dataset(parser)
     parser.add_argument(
-        "--prompts", help="a sentence source of the manifest (its first that is there), `templates`, or a JSON file"
+        "--prompts",
+        metavar="P",
+        help="a sentence source of the manifest (default: its first that is there), `templates`, or a JSON file",
     )
-    parser.add_argument("--backbone", default="ViT-B/16", help="name or file of a backbone (ViT-B/16)")
-    parser.add_argument("--device", default="cpu", help="where the text tower runs: cpu, cuda, cuda:1 (cpu)")
-    parser.add_argument("--out", type=Path, help="write the bank here, for --data.prompts (default: the cache alone)")
+    parser.add_argument("--backbone", default="ViT-B/16", metavar="NAME", help="name or file of a backbone")
+    parser.add_argument("--device", default="cpu", metavar="D", help="where the text tower runs: cpu, cuda, cuda:1")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="write the bank here, for --data.prompts (default: the cache alone)"
+    )
     parser.add_argument("--truncate", action="store_true", help="keep sentences beyond the context, cut short")
     parser.add_argument(
         "--templates-for-missing", action="store_true", help="templates for a class that has no sentences"

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aape_lightning.commands.help_format import examples
+
 if TYPE_CHECKING:
     from aape_lightning.data.schema import ClassManifest
     from aape_lightning.prompts.generation.planning import Plan
@@ -26,29 +28,47 @@ def add_generate(subcommands: "argparse._SubParsersAction[argparse.ArgumentParse
         help="ask a language model for sentences about the classes",
         description="Ask a language model about every class. Each answer is kept in OUT.journal.jsonl as it comes: a "
         "command that was stopped goes on where it was when it is given again.",
-        epilog="Example: aape prompts generate --manifest food101 --root $DATA --model gpt-4o-mini --out food.json. "
-        "The key is read from the environment variable OPENAI_API_KEY.",
+        epilog="The key is read from the environment variable OPENAI_API_KEY.\n\n"
+        + examples(
+            "aape prompts generate --manifest food101 --root $DATA --model gpt-4o-mini --out food.json --dry-run",
+            "aape prompts generate --manifest birds.yaml --local gpt2 --out birds.json",
+        ),
     )
-    parser.add_argument("--manifest", required=True, help="short name or path of a manifest")
-    parser.add_argument("--root", type=Path, help="the data root (CoOp's $DATA)")
+    parser.add_argument("--manifest", required=True, metavar="M", help="short name or path of a manifest")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="the data root, CoOp's $DATA (default: the manifest's own, else .)"
+    )
     parser.add_argument("--classes", nargs="+", metavar="NAME", help="ask about these classes only")
-    parser.add_argument("--out", type=Path, required=True, help="the file of sentences (JSON), as for --data.prompts")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the file of sentences (JSON), as for --data.prompts"
+    )
     questions = parser.add_mutually_exclusive_group()
     questions.add_argument(
-        "--questions", help="cupl (the dataset's own set), or a YAML or text file of questions (cupl)"
+        "--questions",
+        metavar="Q",
+        help="cupl (the dataset's own set), or a YAML or text file of questions (default: cupl)",
     )
     questions.add_argument(
-        "--question", action="append", help='one question, as "Describe what {a} {} looks like"; repeatable'
+        "--question",
+        action="append",
+        metavar="Q",
+        help='one question, as "Describe what {a} {} looks like"; repeatable',
     )
     model = parser.add_mutually_exclusive_group(required=True)
-    model.add_argument("--model", help="a model's name at an OpenAI-compatible server")
+    model.add_argument("--model", metavar="NAME", help="a model's name at an OpenAI-compatible server")
     model.add_argument("--local", metavar="NAME", help="a language model of transformers, by name or folder")
-    parser.add_argument("--base-url", metavar="URL", help="the server, as http://localhost:8000/v1 (OpenAI's)")
-    parser.add_argument("--n", type=_count, default=10, help="answers to each question (10)")
-    parser.add_argument("--temperature", type=_amount, default=0.99, help="temperature of the sampling (0.99)")
-    parser.add_argument("--max-tokens", type=_count, default=50, help="tokens after which an answer is cut (50)")
+    parser.add_argument("--base-url", metavar="URL", help="the server, as http://localhost:8000/v1 (default: OpenAI's)")
+    parser.add_argument("--n", type=_count, default=10, metavar="N", help="answers to each question")
+    parser.add_argument("--temperature", type=_amount, default=0.99, metavar="T", help="temperature of the sampling")
     parser.add_argument(
-        "--concurrency", type=_count, default=8, help="requests in flight; with --local, answers written at once (8)"
+        "--max-tokens", type=_count, default=50, metavar="N", help="tokens after which an answer is cut"
+    )
+    parser.add_argument(
+        "--concurrency",
+        type=_count,
+        default=8,
+        metavar="N",
+        help="requests in flight; with --local, answers written at once",
     )
     parser.add_argument("--price-in", type=_amount, metavar="USD", help="price of a million tokens of questions")
     parser.add_argument("--price-out", type=_amount, metavar="USD", help="price of a million tokens of answers")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from aape_lightning.commands.help_format import examples
 from aape_lightning.commands.prompts.source import add_source, read_source
 from aape_lightning.prompts.review.flags import Thresholds
 
@@ -23,13 +24,22 @@ def add_show(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser = subcommands.add_parser(
         "show",
         help="print a class's sentences, what is wrong with which, and the nearest classes",
-        epilog="Example: aape prompts show --manifest caltech101 --root $DATA --class yin_yang --backbone ViT-B/16",
+        description="Print a class's sentences and what is wrong with which: near-duplicates, near-empty ones, those "
+        "beyond a backbone's context. With a model, the classes that sound most alike as well.",
+        epilog=examples(
+            "aape prompts show --manifest caltech101 --root $DATA --class yin_yang",
+            "aape prompts show --manifest caltech101 --root $DATA --class yin_yang --backbone ViT-B/16",
+        ),
     )
     add_source(parser)
     parser.add_argument("--class", dest="class_name", required=True, metavar="CLASS", help="a class, by its name")
     model = parser.add_mutually_exclusive_group()
-    model.add_argument("--backbone", help="compare sentences by a backbone's text tower (ViT-B/16, a file)")
-    model.add_argument("--text-model", help="compare sentences by a sentence-transformers model, by name or folder")
+    model.add_argument(
+        "--backbone", metavar="NAME", help="compare sentences by a backbone's text tower (ViT-B/16, a file)"
+    )
+    model.add_argument(
+        "--text-model", metavar="NAME", help="compare sentences by a sentence-transformers model, by name or folder"
+    )
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(run=run_show)
 
@@ -96,7 +106,7 @@ def _bank_by_backbone(sentences: Mapping[str, Sequence[str]], backbone: "Backbon
     from aape_lightning.prompts.bank import open_or_build_bank
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return open_or_build_bank(backbone, sentences, cache_dir(), device)
+    return open_or_build_bank(backbone, sentences, cache_dir() / "banks", device)
 
 
 def _bank_by_text_model(sentences: Mapping[str, Sequence[str]], name: str) -> "PromptBank":

@@ -9,10 +9,16 @@ __all__ = ["add_source", "read_source"]
 def add_source(parser: argparse.ArgumentParser) -> None:
     """Add the options that say which sentences are meant."""
     parser.add_argument(
-        "--manifest", help="short name or path of a manifest; without one, the file's keys are the classes"
+        "--manifest", metavar="M", help="short name or path of a manifest; without one, the file's keys are the classes"
     )
-    parser.add_argument("--root", type=Path, help="the data root (CoOp's $DATA)")
-    parser.add_argument("--prompts", help="a sentence source of the manifest (its first that is there), or a JSON file")
+    parser.add_argument(
+        "--root", type=Path, metavar="DIR", help="the data root, CoOp's $DATA (default: the manifest's own, else .)"
+    )
+    parser.add_argument(
+        "--prompts",
+        metavar="P",
+        help="a sentence source of the manifest (default: its first that is there), or a JSON file",
+    )
 
 
 def read_source(options: argparse.Namespace) -> tuple[str, dict[str, list[str]]]:

@@ -1,4 +1,4 @@
-"""`aape cache` by one process, and by several that are started together."""
+"""`aape cache build` by one process, and by several that are started together."""
 
 import contextlib
 import multiprocessing
@@ -16,7 +16,7 @@ ENCODED = 2 * 20 + 15 + 20  # two views of the training images, four a class; va
 
 
 def command(recipe, caches):
-    return ["cache", "--recipe", str(recipe), "--", f"--data.cache_dir={caches}"]
+    return ["cache", "build", "--recipe", str(recipe), "--", f"--data.cache_dir={caches}"]
 
 
 def test_it_computes_on_the_device_of_the_trainer(toy_recipe, tmp_path, monkeypatch):
