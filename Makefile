@@ -18,7 +18,7 @@ METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests test-faults format bench fit eval protocol cache report shapes-tiny shapes-lm clean
+.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests check docs docs-serve notebooks test-faults format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -55,6 +55,10 @@ demo-vqa: $(READY) $(DEMO_GENERATOR) ## the same model answers questions about s
 		--model.generator_from $(DEMO_GENERATOR) --trainer.max_epochs 3 --data.examples '[0, 2]' --data.degradations '[none]' \
 		--out runs/demo-vqa --report
 
+check: lint type docs ## before every commit: lint, types, documentation, and the quick tests of floors, recipes and help
+	$(BIN)/pytest --numprocesses auto --dist loadfile tests/docs/test_floors.py tests/docs/test_recipe_page.py \
+		tests/test_main.py tests/test_cli.py tests/test_errors.py tests/modules $(ARGS)
+
 test: lint type tests ## lint, types and tests: what CI runs
 
 lint: $(READY) ## ruff: style, imports, docstrings, annotations
@@ -69,6 +73,15 @@ tests: $(READY) ## pytest, a process for each core
 
 test-faults: $(READY) ## kill protocols at random moments and start them again (many minutes, not part of `make test`)
 	$(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)
+
+docs: $(READY) ## build the documentation into site/, every warning an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+docs-serve: $(READY) ## show the documentation while it is written
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+notebooks: $(READY) ## run the notebooks of the documentation, and keep their outputs
+	OMP_NUM_THREADS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace docs/notebooks/*.ipynb
 
 format: $(READY) ## format the code and sort its imports
 	$(BIN)/ruff format .
@@ -90,7 +103,7 @@ protocol: $(READY) ## base-to-new with RECIPE on DATA: METHODS x SEEDS, into OUT
 		--data-root $(DATA) $(ARGS)
 
 cache: $(READY) ## build RECIPE's prompt bank and feature stores ahead of training
-	$(BIN)/aape cache --recipe $(RECIPE) --data-root $(DATA) $(ARGS)
+	$(BIN)/aape cache build --recipe $(RECIPE) --data-root $(DATA) $(ARGS)
 
 report: $(READY) ## tables, figures and a page from OUT
 	$(BIN)/aape report $(OUT)
@@ -102,5 +115,5 @@ shapes-lm: $(READY) ## train the weights of shapes-lm again (ten minutes)
 	$(BIN)/aape fit --config shapes_lm $(ARGS)
 
 clean: ## remove what tools leave behind, but not runs and .venv
-	rm -rf .pytest_cache .mypy_cache .ruff_cache .benchmarks dist build
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .benchmarks dist build site
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
