@@ -18,7 +18,7 @@ METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests check docs docs-serve notebooks test-faults format bench fit eval protocol cache report shapes-tiny shapes-lm clean
+.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests check docs docs-serve notebooks screenshots test-faults format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -82,6 +82,9 @@ docs-serve: $(READY) ## show the documentation while it is written
 
 notebooks: $(READY) ## run the notebooks of the documentation, and keep their outputs
 	OMP_NUM_THREADS=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace docs/notebooks/*.ipynb
+
+screenshots: $(READY) ## pictures of the demo's report for the documentation (needs a Chromium)
+	$(BIN)/python tests/report/browser/screenshots.py runs/demo/report.html docs/figures
 
 format: $(READY) ## format the code and sort its imports
 	$(BIN)/ruff format .

@@ -55,6 +55,8 @@ def command(monkeypatch):
         ("protocol base-to-nwe", "Did you mean 'base-to-new'?"),
         ("cache cler", "Did you mean 'clear'?"),
         ("fit --confg shapes", "no option '--confg'. Did you mean '--config'?"),
+        ("fit --recpie shapes", "no option '--recpie'. Did you mean '--config'?"),
+        ("fit --config shapes --backbone ViT-B/16", "no option '--backbone'. Did you mean '--data.backbone'?"),
         ("fit --modle.lr 1", "no option '--modle.lr'. Did you mean '--model.lr'?"),
         ("cache build --recpie shapes", "no option '--recpie'. Did you mean '--recipe'?"),
         ("protocol base-to-new --method aape --recpie=shapes", "Did you mean '--recipe'?"),
@@ -259,8 +261,10 @@ def test_sigterm_ends_a_command_after_its_tidying(tmp_path):
 
 
 def test_ctrl_c_ends_a_command_with_a_line():
+    # A shell that runs the tests behind an & has them ignore the signal.
     code = (
-        "import sys, time\nfrom aape_lightning.commands.exits import exit_code_of\n"
+        "import signal, sys, time\nfrom aape_lightning.commands.exits import exit_code_of\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def work():\n    print('at work', flush=True)\n    time.sleep(60)\nsys.exit(exit_code_of(work))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

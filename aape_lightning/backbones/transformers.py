@@ -117,6 +117,7 @@ def load_transformers(name: str, place: str, **where: Any) -> TransformersBackbo
     from transformers import AutoConfig, AutoImageProcessor, AutoTokenizer, CLIPModel
 
     clip: Any = CLIPModel  # whose annotations do not know of the report
+    where["trust_remote_code"] = False  # a checkpoint of a stranger's may name it
     with without_loading_bars():
         with reading(f"config.json of backbone {name!r}", _REMEDY):
             config = AutoConfig.from_pretrained(place, **where)

@@ -43,7 +43,7 @@ def run_answer(options: argparse.Namespace) -> None:
     decoding = decoding_of(options)
     work = Work.begin(options, (".csv", ".json"))
     start = time.perf_counter()
-    answers = work.model.answer(work.paths, options.question, decoding=decoding, skip=work.skip)
+    answers = work.model.answer(work.images, options.question, decoding=decoding, skip=work.skip)
     work.seconds = time.perf_counter() - start
     work.give(_table(answers), answers.table(), {"answers": answers.as_dicts()})
 

@@ -42,7 +42,7 @@ def run_caption(options: argparse.Namespace) -> None:
     decoding = decoding_of(options)
     work = Work.begin(options, (".csv", ".json"))
     start = time.perf_counter()
-    captions = work.model.caption(work.paths, prompt=options.prompt, decoding=decoding, skip=work.skip)
+    captions = work.model.caption(work.images, prompt=options.prompt, decoding=decoding, skip=work.skip)
     work.seconds = time.perf_counter() - start
     work.give(_table(captions), captions.table(), {"images": captions.as_dicts()})
 

@@ -52,7 +52,7 @@ def chosen_templates(words: Sequence[str] | None) -> list[str] | None:
 
     templates: list[str] = []
     for word in words:
-        if "{}" in word:
+        if "{}" in word or " " in word:  # one that lacks its {} is refused where it is filled
             templates.append(word)
         elif Path(word).suffix.lower() == ".txt":
             templates += _lines(Path(word), "--templates")

@@ -71,7 +71,7 @@ def run_classify(options: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ClassTextWarning)  # told below
         result = work.model.classify(
-            work.paths, names, templates=templates, sentences=sentences, top=options.top, skip=work.skip
+            work.images, names, templates=templates, sentences=sentences, top=options.top, skip=work.skip
         )
     work.seconds = time.perf_counter() - start
     if result.note:

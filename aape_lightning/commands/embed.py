@@ -30,7 +30,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
             "aape embed zero-shot photos --backbone ViT-B/16 --kind image --out clip.csv",
         ),
     )
-    add_options(parser, out="where to: .npy, .safetensors or .csv")
+    add_options(parser, out="where to: .npy, .safetensors or .csv", needs_out=True)
     parser.add_argument(
         "--kind",
         choices=["aape", "image", "query"],
@@ -44,21 +44,15 @@ def run_embed(options: argparse.Namespace) -> None:
     """Embed, and write.
 
     Raises:
-        AAPEError: As `AdaptedCLIP.embed`, and if no file is named.
+        AAPEError: As `AdaptedCLIP.embed`.
     """
     import time
 
     from rich.table import Table
 
-    from aape_lightning.errors import DataError
-
-    if options.out is None:
-        raise DataError(
-            f"Name the file that embeddings are written to: --out FILE, ending in {' or '.join(_SUFFIXES)}."
-        )
     work = Work.begin(options, _SUFFIXES)
     start = time.perf_counter()
-    embeddings = work.model.embed(work.paths, options.kind, skip=work.skip)
+    embeddings = work.model.embed(work.images, options.kind, skip=work.skip)
     work.seconds = time.perf_counter() - start
     work.check()
     _write(options.out, embeddings, work)

@@ -22,7 +22,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="print versions, devices, optional libraries, caches and their sizes",
         description="Print what a question about a problem should say: versions, devices and the precisions that they "
         "compute in, which optional libraries are there and what for, the caches and their sizes, what ships with the "
-        "package. No name of a machine or of a user is printed.",
+        "package. No host's name is printed, and the home folder as ~.",
         epilog=examples("aape info", "aape info --json"),
     )
     parser.add_argument("--json", action="store_true", help="print it as JSON")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from aape_lightning.errors import ImageError
     from aape_lightning.inference import AdaptedCLIP
+    from aape_lightning.inference.images import NamedImage
 
 __all__ = ["DAMAGED", "Work", "add_decoding", "add_options", "decoding_of"]
 
@@ -23,12 +24,13 @@ DAMAGED = (
 )
 
 
-def add_options(parser: argparse.ArgumentParser, *, out: str) -> None:
+def add_options(parser: argparse.ArgumentParser, *, out: str, needs_out: bool = False) -> None:
     """Add the arguments that all of these commands have.
 
     Args:
         parser: The command's parser.
         out: What `--out` writes.
+        needs_out: Whether it must be given.
     """
     parser.add_argument(
         "ckpt", metavar="CKPT", help="a run's aape.ckpt or last.ckpt, its folder, or a folder that was shared"
@@ -36,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser, *, out: str) -> None:
     parser.add_argument(
         "images", metavar="IMAGES", nargs="+", help="image files, folders (all images in them), or patterns"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE", help=out)
+    parser.add_argument("--out", type=Path, metavar="FILE", required=needs_out, help=out)
     parser.add_argument("--json", action="store_true", help="print JSON and nothing else on standard output")
     parser.add_argument("--backbone", metavar="B", help="name or file of the backbone (default: the checkpoint's own)")
     parser.add_argument("--device", metavar="D", help="cpu, cuda, cuda:1 (default: a GPU where there is one)")
@@ -82,7 +84,7 @@ class Work:
     Attributes:
         options: The command line.
         model: What works.
-        paths: The images.
+        images: The images that were named.
         load_seconds: How long it took to load.
         seconds: How long the work took.
         skipped: Why an image was left out, by its path.
@@ -90,7 +92,7 @@ class Work:
 
     options: argparse.Namespace
     model: "AdaptedCLIP"
-    paths: list[str]
+    images: "list[NamedImage]"
     load_seconds: float
     seconds: float = 0.0
     skipped: dict[str, str] = field(default_factory=dict)
@@ -118,7 +120,7 @@ class Work:
                 f"{str(options.out)!r} (--out) must end in {' or '.join(suffixes)}, which say what is written."
             )
         quiet_known_messages()
-        paths = [image.name for image in named_images(options.images)]
+        images = named_images(options.images)
         start = time.perf_counter()
         model = load(
             options.ckpt,
@@ -127,7 +129,7 @@ class Work:
             device=options.device,
             batch_size=options.batch_size,
         )
-        return cls(options, model, paths, time.perf_counter() - start)
+        return cls(options, model, images, time.perf_counter() - start)
 
     def skip(self, name: str, error: "ImageError") -> None:
         """Name an image that is left out."""
@@ -136,8 +138,8 @@ class Work:
 
     @property
     def done(self) -> list[str]:
-        """The images that were not left out."""
-        return [path for path in self.paths if path not in self.skipped]
+        """The paths of the images that were not left out."""
+        return [image.name for image in self.images if image.name not in self.skipped]
 
     def check(self) -> None:
         """Refuse to go on with nothing.
@@ -148,7 +150,7 @@ class Work:
         from aape_lightning.errors import ImageError
 
         if not self.done:
-            raise ImageError(f"None of the {len(self.paths)} images can be read.")
+            raise ImageError(f"None of the {len(self.images)} images can be read.")
 
     def runtime(self) -> dict[str, float]:
         """Seconds, and images a second."""
@@ -227,4 +229,4 @@ class Work:
         from aape_lightning.errors import ImageError
 
         if self.skipped:
-            raise ImageError(f"{len(self.skipped)} of {len(self.paths)} images cannot be read; the others are done.")
+            raise ImageError(f"{len(self.skipped)} of {len(self.images)} images cannot be read; the others are done.")

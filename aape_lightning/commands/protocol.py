@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aape_lightning.commands.exits import Exit
 from aape_lightning.commands.help_format import examples
 from aape_lightning.commands.keys import FURTHER_KEYS
 from aape_lightning.errors import RecipeError
@@ -52,7 +53,6 @@ _EXAMPLES = {
 }
 _SHOTS = [1, 2, 4, 8, 16]
 _TARGETS_HELP = "manifests to test on (default: the source's other domains, or CoOp's ten other datasets)"
-_INTERRUPTED = 130  # a shell's code for a command that Ctrl-C has ended
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -246,6 +246,6 @@ def _run(request: "Request", options: argparse.Namespace) -> None:
         if isinstance(end, SystemExit) and not isinstance(end.__context__, KeyboardInterrupt):
             raise  # Lightning ends a training that is interrupted by leaving the program
         print("aape: interrupted. Complete results stay; the same command runs what is missing.", file=sys.stderr)
-        sys.exit(_INTERRUPTED)
+        sys.exit(Exit.INTERRUPTED)
     if options.json:
         print_outcome(request, report=options.report)

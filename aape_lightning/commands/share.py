@@ -22,7 +22,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         ),
     )
     parser.add_argument("checkpoint", metavar="CKPT", type=Path, help="a run's aape.ckpt, its folder, or a shared one")
-    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder to write")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="the folder to write, other than the run's")
     parser.add_argument("--results", nargs="+", type=Path, default=[], metavar="FILE", help="result.json, for the card")
     parser.add_argument("--licence", default="unknown", metavar="ID", help="the Hub's name of one, such as apache-2.0")
     parser.add_argument("--push", metavar="USER/NAME", help="upload into this repository of the Hub")
@@ -36,7 +36,7 @@ def run_share(options: argparse.Namespace) -> None:
     Raises:
         CheckpointError: If nothing can be read from the checkpoint.
         ResultError: If a result is malformed or of another backbone.
-        ExportError: If the Hub refuses or does not answer.
+        ExportError: If the folder is a run's or something else's, or the Hub refuses or does not answer.
     """
     from aape_lightning.inference import read_saved
     from aape_lightning.inference.card import model_card
@@ -55,8 +55,9 @@ def run_share(options: argparse.Namespace) -> None:
     print(f"Written: {options.folder} ({saved.task} on {saved.backbone_spec['name']})")
     if kept:
         print(f"Note: {place} was there and is kept as it is; delete it for a new one.")
-    if Path(saved.backbone_spec["name"]).exists():
-        print(f"Note: {CARD_FILE} asks others for the backbone's file; config.json names yours by its path.")
+    names = (saved.backbone_spec["name"], saved.hyper_parameters.get("language_model") or "")
+    for path in [name for name in names if name and Path(name).exists()]:
+        print(f"Note: config.json names {path!r} by its path; others are asked for a copy of their own.")
     if options.push is None:
         print(f'Load it with: aape_lightning.load("{options.folder}")')
         return

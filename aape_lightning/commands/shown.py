@@ -41,8 +41,8 @@ def shown_path(path: Path) -> str:
     """A path, with `~` for the home folder, whose name is nobody's business in what people post.
 
     Example:
-        >>> shown_path(Path.home() / ".cache")
-        '~/.cache'
+        >>> shown_path(Path.home() / ".cache"), shown_path(Path.home())
+        ('~/.cache', '~')
     """
     absolute, home = path.absolute(), Path.home()
-    return f"~/{absolute.relative_to(home)}" if absolute.is_relative_to(home) and absolute != home else str(path)
+    return str("~" / absolute.relative_to(home)) if absolute.is_relative_to(home) else str(path)

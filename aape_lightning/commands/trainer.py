@@ -51,6 +51,11 @@ Every key of a recipe is an option, by its dotted name. To see them:
   all, of a run  aape {0} --config shapes --print_config"""
 
 _NESTED = ("--trainer", "--model", "--data")
+# What other commands call it.
+_ELSEWHERE = {
+    "--recipe": "--config", "--out": "--run", "--backbone": "--data.backbone", "--data-root": "--data.root",
+    "--root": "--data.root", "--manifest": "--data.manifest", "--shots": "--data.shots", "--seeds": "--seed_everything",
+}  # fmt: skip
 
 
 def run_trainer(options: argparse.Namespace) -> None:
@@ -74,8 +79,11 @@ def _refuse_unknown(parser: argparse.ArgumentParser, words: Sequence[str]) -> No
         if not word.startswith("--") or head.removesuffix("+") in _NESTED:
             continue
         if not any(option.startswith(name) for option in (HELP_ALL, *RUN_OPTIONS)):
-            known = [f"{head}.{key}" for head in _NESTED] if dot else (HELP_ALL, *RUN_OPTIONS)
-            parser.error(f"no option {name!r}.{did_you_mean(name, known)}")
+            known = [f"{head}.{key}" for head in _NESTED] if dot else [HELP_ALL, *RUN_OPTIONS, *_ELSEWHERE]
+            hint = did_you_mean(name, known)
+            for theirs, ours in _ELSEWHERE.items():
+                hint = hint.replace(repr(theirs), repr(ours))
+            parser.error(f"no option {name!r}.{hint}")
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -40,6 +40,9 @@ def write_facts(
 ) -> list[Path]:
     """Write `FILE.json`, and `FILE.safetensors` where class embeddings were recorded and are an input.
 
+    FILE is the exported file's whole name: `birds.onnx.json` is of another program than `birds.pt2.json`, and nobody's
+    `model.safetensors` is overwritten.
+
     Args:
         path: The exported file.
         program: What it holds.
@@ -67,9 +70,9 @@ def write_facts(
         facts["preprocessing"] = preprocessing(backbone)
     if backbone is not None and "tokens" in program.inputs:
         facts["tokenizer"] = _tokenized(backbone)
-    written = [path.with_suffix(".json")]
+    written = [path.with_name(f"{path.name}.json")]
     if "class_embeddings" in program.inputs:
-        written += _write_classes(path.with_suffix(".safetensors"), facts, saved)
+        written += _write_classes(path.with_name(f"{path.name}.safetensors"), facts, saved)
     write_json(written[0], facts)
     return written
 

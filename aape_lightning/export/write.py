@@ -33,7 +33,8 @@ def write_program(program: Program, path: Path, form: Format, *, opset: int | No
         opset: ONNX's version of its operators; torch's choice where None.
 
     Raises:
-        ExportError: If what ONNX needs is not installed, or the program does not fit into one file.
+        ExportError: If what ONNX needs is not installed, torch cannot write this opset, or the program does not fit
+            into one file.
     """
     match form:
         case "onnx":
@@ -65,7 +66,10 @@ def _write_onnx(program: Program, path: Path, opset: int | None) -> None:
             opset_version=opset,
             verbose=False,
         )
-        traced.save(path, external_data=False)
+    written = traced.model.opset_imports[""]
+    if opset not in (None, written):  # torch writes another where it cannot, and says so in a log alone
+        raise ExportError(f"torch cannot write opset {opset} (--opset), and would write {written}. Leave --opset out.")
+    traced.save(path, external_data=False)
 
 
 def _write_torch(program: Program, path: Path) -> None:

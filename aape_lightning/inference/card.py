@@ -111,15 +111,15 @@ def _values(saved: SavedTask) -> dict[str, Any]:
     names: list[str] = recorded.get("class_names") or []
     return {
         "task": saved.task,
-        "backbone": spec | {"name": _told_backbone(spec["name"])},
-        "is_named": _told_backbone(spec["name"]) == spec["name"],
+        "backbone": spec | {"name": _without_folders(spec["name"])},
+        "is_named": _without_folders(spec["name"]) == spec["name"],
         "parameters": sum(tensor.numel() for tensor in saved.state_dict.values()),
         "dataset": recorded.get("dataset"),
         "names": names[:_SHOWN_CLASSES],
         "further_names": max(0, len(names) - _SHOWN_CLASSES),
         "class_text": recorded.get("class_text"),
         "templates": recorded.get("templates") or [],
-        "settings": {key: value for key, value in sorted(saved.hyper_parameters.items()) if key != "backbone_spec"},
+        "settings": _settings(saved),
         "classifies": _PIPELINES.get(saved.task, _CLASSIFIES) == _CLASSIFIES,
         "embeds": any(key.startswith("generator.") for key in saved.state_dict),
         "config_file": CONFIG_FILE,
@@ -127,14 +127,19 @@ def _values(saved: SavedTask) -> dict[str, Any]:
     }
 
 
+def _settings(saved: SavedTask) -> dict[str, Any]:
+    found = sorted((key, value) for key, value in saved.hyper_parameters.items() if key != "backbone_spec")
+    return {key: _without_folders(value) if isinstance(value, str) else value for key, value in found}
+
+
 def _title(saved: SavedTask) -> str:
     dataset = saved.inference.get("dataset")
     place = f" for {dataset}" if dataset else ""
-    return f"AAPE{place} ({saved.task} on {_told_backbone(saved.backbone_spec['name'])})"
+    return f"AAPE{place} ({saved.task} on {_without_folders(saved.backbone_spec['name'])})"
 
 
-def _told_backbone(name: str) -> str:
-    """A backbone's name, of a file's or folder's path the last part: where it lay is nobody's business."""
+def _without_folders(name: str) -> str:
+    """A name, of a file's or folder's path the last part: where it lay is nobody's business."""
     family, colon, place = name.rpartition(":")
     return f"{family}{colon}{PurePath(place).name}" if PurePath(place).is_absolute() else name
 

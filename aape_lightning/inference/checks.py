@@ -80,7 +80,8 @@ def check_sizes(hyper_parameters: Mapping[str, Any], state: Mapping[str, Tensor]
     """
     if not state:
         raise CheckpointError("It holds no trained weights that are used at test time.")
-    held = {size for tensor in state.values() if tensor.is_contiguous() for size in tensor.shape}
+    written = [tensor for tensor in state.values() if tensor.is_contiguous() and tensor.numel()]
+    held = {size for tensor in written for size in tensor.shape}
     for name in _SIZES:
         size = hyper_parameters.get(name)
         if size is not None and size not in held:

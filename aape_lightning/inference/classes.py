@@ -58,15 +58,15 @@ class ClassCaller:
 
     def call(
         self,
-        classes: Sequence[str] | None = None,
-        templates: Sequence[str] | None = None,
+        classes: str | Sequence[str] | None = None,
+        templates: str | Sequence[str] | None = None,
         sentences: Mapping[str, Sequence[str]] | None = None,
     ) -> CalledClasses:
         """The classes to choose from.
 
         Args:
-            classes: Their names; where None, the classes of `sentences`, else those trained on.
-            templates: What they are called by; where None as in training.
+            classes: Their names, or one; where None, the classes of `sentences`, else those trained on.
+            templates: What they are called by, one or several; where None as in training.
             sentences: Sentences about classes, whose mean they are called by instead.
 
         Raises:
@@ -80,13 +80,13 @@ class ClassCaller:
         if sentences is not None:
             return self._by_sentences(names, sentences)
         if templates is not None:
-            return CalledClasses(names, self._embed(fill_templates(names, templates), names))
+            return CalledClasses(names, self._embed(fill_templates(names, _several(templates)), names))
         recorded = self._recorded(names)
         if recorded is not None:
             return CalledClasses(names, recorded)
         return CalledClasses(names, self._embed(fill_templates(names, self.templates), names), self._note(names))
 
-    def _chosen(self, classes: Sequence[str] | None, sentences: Mapping[str, Sequence[str]] | None) -> list[str]:
+    def _chosen(self, classes: str | Sequence[str] | None, sentences: Mapping[str, Sequence[str]] | None) -> list[str]:
         if classes is None:
             names = list(self.names if sentences is None else sentences)
             if not names:
@@ -94,7 +94,7 @@ class ClassCaller:
                     "No class names are given, and none are recorded: name the classes (--classes NAME NAME ...)."
                 )
             return names
-        names = [name.strip() for name in classes]
+        names = [name.strip() for name in _several(classes)]
         if not names or not all(names):
             raise DataError("A class list holds one name or more, and none of them is empty (--classes).")
         if names != list(self.names) and (twice := [name for name in names if names.count(name) > 1]):
@@ -114,7 +114,7 @@ class ClassCaller:
         recorded = self._recorded(missing) if missing and self.class_text == _BY_SENTENCES else None
         if missing and recorded is None:
             raise PromptError(f"There are no sentences for {listed(missing)}; given are those for {listed(sentences)}.")
-        given = {name: list(sentences[name]) for name in names if name in sentences}
+        given = {name: _several(sentences[name]) for name in names if name in sentences}
         embedded = {}
         if given:
             embedded = dict(zip(given, self._embed(self._curated(given), list(given)), strict=True))
@@ -144,3 +144,8 @@ class ClassCaller:
         if self.class_text is None:
             return f"The checkpoint does not record what its classes were called by; {shown} is used."
         return None
+
+
+def _several(given: str | Sequence[str]) -> list[str]:
+    """A text is one text, and no sequence of its letters."""
+    return [given] if isinstance(given, str) else list(given)

@@ -10,9 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from aape_lightning import __version__
-from aape_lightning.errors import CheckpointError, reason
+from aape_lightning.errors import CheckpointError, ExportError, reason
 from aape_lightning.files import atomic_path, write_json
-from aape_lightning.inference.saved import SavedTask
+from aape_lightning.inference.saved import RUN_FILES, SavedTask
 
 __all__ = ["CARD_FILE", "CONFIG_FILE", "FOLDER_FILES", "WEIGHTS_FILE", "read_folder", "write_folder"]
 
@@ -54,7 +54,11 @@ def write_folder(saved: SavedTask, folder: Path) -> None:
     Args:
         saved: The task.
         folder: Where to; made where it is missing.
+
+    Raises:
+        ExportError: If it is a run's folder, or holds the `config.json` of something else.
     """
+    _refuse_place(folder)
     config = _Config(
         task=saved.task,
         backbone=dict(saved.backbone_spec),
@@ -67,6 +71,18 @@ def write_folder(saved: SavedTask, folder: Path) -> None:
     with atomic_path(folder / WEIGHTS_FILE) as temporary:
         save_file(tensors, temporary, {"format": "pt"})
     write_json(folder / CONFIG_FILE, config.model_dump())
+
+
+def _refuse_place(folder: Path) -> None:
+    """A run's folder would still be read as the run's, and its README.md be taken for the model card."""
+    told = f"{str(folder)!r} cannot be shared from"
+    if any((folder / name).exists() for name in RUN_FILES):
+        raise ExportError(f"{told}: it is a run's folder. Name a new one.")
+    if (folder / CONFIG_FILE).exists():
+        try:
+            _config(folder)
+        except CheckpointError as error:
+            raise ExportError(f"{told}: its {CONFIG_FILE} is of something else. Name a new folder.") from error
 
 
 def read_folder(folder: Path) -> SavedTask:

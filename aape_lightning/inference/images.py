@@ -1,6 +1,7 @@
 """The images that a user hands over: files, folders, patterns, or open images, each with a name to be known by."""
 
 import glob
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,6 @@ from aape_lightning.data.images import as_rgb, open_image
 from aape_lightning.errors import DataError, ImageError, reason
 
 __all__ = ["AnyImage", "AnyImages", "NamedImage", "named_images"]
-
-AnyImage = Image.Image | str | Path
-AnyImages = AnyImage | Sequence[AnyImage]
 
 
 @dataclass(frozen=True)
@@ -39,6 +37,8 @@ class NamedImage:
             if self.image is None:
                 return open_image(Path(self.name))
             self.image.load()  # which Pillow puts off
+            if not all(self.image.size):
+                raise ValueError("it has no pixels")
             return as_rgb(self.image)
         except (ImageError, OSError, SyntaxError, ValueError) as error:
             cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
@@ -46,35 +46,49 @@ class NamedImage:
             raise ImageError(f"The image {self.name!r} cannot be read: {told}.") from error
 
 
+AnyImage = Image.Image | NamedImage | str | Path
+AnyImages = AnyImage | Sequence[AnyImage]
+
+
 def named_images(images: AnyImages) -> list[NamedImage]:
     """Images by name, in the order given; those of a folder or of a pattern in the order of their names.
 
     Args:
-        images: An open image, a file, a folder (all images in it and below), a pattern such as `photos/*.jpg`, or a
-            sequence of these.
+        images: An open image, a file, a folder (all images in it and below), a pattern such as `photos/*.jpg`, an image
+            that is named already, or a sequence of these.
 
     Raises:
-        DataError: If a path, folder or pattern stands for no image, or there are none at all.
-        ImageError: If a file is missing.
+        DataError: If a folder holds no image, a file's name is no UTF-8, or there are no images at all.
+        ImageError: If a file is missing, or a pattern stands for none.
     """
-    several = [images] if isinstance(images, Image.Image | str | Path) else list(images)
+    several = [images] if isinstance(images, Image.Image | NamedImage | str | Path) else list(images)
     if not several:
         raise DataError("No images are given.")
     found: list[NamedImage] = []
     for image in several:
-        if isinstance(image, Image.Image):
+        if isinstance(image, NamedImage):
+            found.append(image)
+        elif isinstance(image, Image.Image):
             found.append(NamedImage(str(getattr(image, "filename", "") or f"image {len(found) + 1}"), image))
         else:
-            found += [NamedImage(name) for name in _paths(str(image))]
+            found += [NamedImage(_checked(name)) for name in _paths(str(image))]
     return found
 
 
+def _checked(name: str) -> str:
+    """A file's name that can be written down, which Linux does not ask of names."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"The name of the image {name!a} is not UTF-8. Rename the file.") from error
+    return name
+
+
 def _paths(place: str) -> list[str]:
-    path = Path(place)
-    if path.is_file():
+    if os.path.isfile(place):  # which a text too long for a name is not; pathlib would raise
         return [place]
-    if path.is_dir():
-        inside = [str(path / name) for name in list_images(path)]
+    if os.path.isdir(place):
+        inside = [str(Path(place, name)) for name in list_images(Path(place))]
         if not inside:
             raise DataError(f"The folder {place!r} and those below it hold no image.")
         return inside

@@ -4,9 +4,9 @@ Only a backbone, the trained weights and what the run recorded of its data are n
 aggregator, and no language model but where text is written.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
@@ -110,7 +110,7 @@ class AdaptedCLIP(Shareable):
     def classify(
         self,
         images: AnyImages,
-        classes: Sequence[str] | None = None,
+        classes: str | Sequence[str] | None = None,
         *,
         templates: str | Sequence[str] | None = None,
         sentences: Mapping[str, Sequence[str]] | None = None,
@@ -121,7 +121,7 @@ class AdaptedCLIP(Shareable):
 
         Args:
             images: The images.
-            classes: Names to choose from, new ones included; those trained on where None.
+            classes: Names to choose from, or one, new ones included; those trained on where None.
             templates: What they are called by, such as `a photo of a {}.`; where None as in training.
             sentences: Sentences by class, whose mean it is called by instead; their classes where `classes` is None.
             top: How many classes an image the result shows.
@@ -141,7 +141,7 @@ class AdaptedCLIP(Shareable):
         if top < 1:
             raise DataError(f"The number of classes to show is {top}; it must be 1 or more (--top).")
         named = named_images(images)
-        chosen = self.call_classes(classes, [templates] if isinstance(templates, str) else templates, sentences)
+        chosen = self.call_classes(classes, templates, sentences)
         if chosen.note:
             warnings.warn(chosen.note, ClassTextWarning, stacklevel=2)
         kept: list[str] = []
@@ -153,8 +153,8 @@ class AdaptedCLIP(Shareable):
 
     def call_classes(
         self,
-        classes: Sequence[str] | None = None,
-        templates: Sequence[str] | None = None,
+        classes: str | Sequence[str] | None = None,
+        templates: str | Sequence[str] | None = None,
         sentences: Mapping[str, Sequence[str]] | None = None,
     ) -> CalledClasses:
         """The embeddings of a class list, as `classify` uses them; arguments and errors as there."""
@@ -199,7 +199,10 @@ class AdaptedCLIP(Shareable):
             refuse_without(self.task, "retrieve", self.source)
         if kind == "aape":
             refuse_without_generator(self.task, self.source)
-        encoded = self._encoder.encode(named_images(images), skip=_told(skip))
+        return self._rows(named_images(images), kind, skip)
+
+    def _rows(self, images: Sequence[NamedImage], kind: Kind, skip: Skip | None = None) -> Float[Tensor, "n d"]:
+        encoded = self._encoder.encode(images, skip=_told(skip))
         rows = [self._embedding(batch.embedding, kind).float().cpu() for batch in encoded]
         return torch.cat(rows) if rows else torch.empty(0, self.backbone.embed_dim)
 
@@ -210,9 +213,9 @@ class AdaptedCLIP(Shareable):
             return image_embedding
         return cast(Tensor, task.generator(image_embedding) if kind == "aape" else task(image_embedding))
 
-    def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "m d"]:
+    def embed_texts(self, texts: str | Sequence[str]) -> Float[Tensor, "m d"]:
         """Unit-norm embeddings of texts by the backbone's text tower, on the CPU; what is beyond its context is cut."""
-        return embed_texts(self.backbone, list(texts), self.device)
+        return embed_texts(self.backbone, [texts] if isinstance(texts, str) else list(texts), self.device)
 
     def retrieve(
         self,
@@ -225,7 +228,7 @@ class AdaptedCLIP(Shareable):
         """What is nearest to a query among images, or among texts.
 
         Args:
-            query: An image, or a text: a string that names no file.
+            query: An image, or a text: any string that names no file.
             images: The images to search among.
             texts: The texts to search among, by an image alone.
             top: How many are found; all where there are fewer.
@@ -236,7 +239,7 @@ class AdaptedCLIP(Shareable):
             ImageError: If an image is missing or cannot be decoded.
         """
         refuse_without(self.task, "retrieve", self.source)
-        by_text = isinstance(query, str) and not Path(query).is_file()
+        by_text = isinstance(query, str) and not os.path.isfile(query)
         if (images is None) == (texts is None):
             raise DataError("A search is among images or among texts: give one of the two.")
         if by_text and texts is not None:
@@ -244,13 +247,12 @@ class AdaptedCLIP(Shareable):
         if by_text:
             name, embedding = str(query), self.embed_texts([str(query)])[0]
         else:
-            name, embedding = named_images(query)[0].name, self.embed(query, "query")[0]
+            asked = named_images(query)[0]
+            name, embedding = asked.name, self._rows([asked], "query")[0]
         if texts is not None:
             return retrieved(name, embedding, self.embed_texts(texts), list(texts), top)
         among = named_images(cast(AnyImages, images))
-        return retrieved(
-            name, embedding, self.embed(cast(AnyImages, images), "query"), [one.name for one in among], top
-        )
+        return retrieved(name, embedding, self._rows(among, "query"), [image.name for image in among], top)
 
     # ---- writing -------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,9 @@ from aape_lightning.errors import CheckpointError, reason
 from aape_lightning.inference.checks import check_inference, check_sizes, check_spec, tensors_in
 from aape_lightning.inference.registry import new_task, short_name
 
-__all__ = ["SavedTask", "read_saved"]
+__all__ = ["RUN_FILES", "SavedTask", "read_saved"]
+
+RUN_FILES = ("aape.ckpt", "last.ckpt")  # what a run's folder is known by; the first that is there is read
 
 _AGGREGATOR = "aggregator."
 _TRAIN_ONE = "Name the aape.ckpt of a run (aape fit --config shapes leaves one in runs/), or its folder."
@@ -85,7 +87,7 @@ def read_saved(path: Path) -> SavedTask:
         CheckpointError: If nothing can be read there, or it holds no trained task.
     """
     if path.is_dir():
-        found = next((path / name for name in ("aape.ckpt", "last.ckpt") if (path / name).is_file()), None)
+        found = next((path / name for name in RUN_FILES if (path / name).is_file()), None)
         if found is None:
             from aape_lightning.inference.folder import read_folder
 

@@ -65,13 +65,14 @@ def _read(name: str, place: str, dtype: torch.dtype | Literal["auto"], *, local:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     causal: Any = AutoModelForCausalLM  # whose annotations do not know of the report
+    where = {"local_files_only": local, "trust_remote_code": False}  # a checkpoint of a stranger's may name it
     with without_loading_bars():
         with _reading(f"config.json of language model {name!r}"):
-            config = AutoConfig.from_pretrained(place, local_files_only=local)
+            config = AutoConfig.from_pretrained(place, **where)
         with _reading(f"The weights of language model {name!r} (a {config.model_type})"):
-            model, report = causal.from_pretrained(place, dtype=dtype, output_loading_info=True, local_files_only=local)
+            model, report = causal.from_pretrained(place, dtype=dtype, output_loading_info=True, **where)
         with _reading(f"The tokenizer of language model {name!r}"):
-            tokenizer = AutoTokenizer.from_pretrained(place, padding_side="right", local_files_only=local)
+            tokenizer = AutoTokenizer.from_pretrained(place, padding_side="right", **where)
     if report["missing_keys"]:
         raise LanguageModelError(
             f"The weights of language model {name!r} lack {listed(sorted(report['missing_keys']), 3)}. {_REMEDY}"

@@ -35,7 +35,7 @@ class ClassifierOutcomes(Metric):
     """Counts confusions and confidences of a classifier's test, over all processes.
 
     It keeps three numbers an image and never a matrix of classes, so that 50,000 images of 1,000 classes take less than
-    a megabyte. Processes exchange them once, when the test has ended; each must have had an image.
+    a megabyte. Processes exchange them once, when the test has ended.
 
     Args:
         classes: How many classes there are.
@@ -73,6 +73,9 @@ class ClassifierOutcomes(Metric):
 
     def outcomes(self) -> Outcomes:
         """The counts so far; what torchmetrics hands on from `compute` it walks through number by number."""
+        if not self.pairs:  # of a process without an image torchmetrics would exchange numbers of another type
+            nothing = torch.empty(0, dtype=torch.long, device=self.device)
+            self.update(torch.empty(0, self.classes, device=self.device), nothing, nothing)
         pairs, confidences, log_likelihoods = (tensor.cpu() for tensor in self.compute())
         label, predicted = pairs // self.classes, pairs % self.classes
         right = label == predicted

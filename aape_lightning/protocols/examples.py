@@ -171,6 +171,6 @@ def read_examples(path: Path) -> Examples:
         return _EXAMPLES.validate_json(path.read_bytes())
     except ValidationError as error:
         raise ResultError(
-            f"{str(path)!r} is not a file of examples ({told_faults(error)}). Remove it and the {RESULT_FILE} beside it, "
-            "and run the protocol again."
+            f"{str(path)!r} is not a file of examples ({told_faults(error)}). Remove it and the {RESULT_FILE} "
+            "beside it, and run the protocol again."
         ) from error

@@ -159,6 +159,6 @@ def read_explanations(path: Path) -> Explanations:
         return Explanations.model_validate_json(path.read_bytes())
     except ValidationError as error:
         raise ResultError(
-            f"{str(path)!r} is not a file of explanations ({told_faults(error)}). Remove it and the {RESULT_FILE} beside it, and "
-            "run the protocol again."
+            f"{str(path)!r} is not a file of explanations ({told_faults(error)}). Remove it and the {RESULT_FILE} "
+            "beside it, and run the protocol again."
         ) from error

@@ -73,6 +73,6 @@ def read_outcomes(path: Path) -> dict[str, PartOutcomes]:
         return _PARTS.validate_json(path.read_bytes())
     except ValidationError as error:
         raise ResultError(
-            f"{str(path)!r} is not a file of outcomes ({told_faults(error)}). Remove it and the {RESULT_FILE} beside it, "
-            "and run the protocol again."
+            f"{str(path)!r} is not a file of outcomes ({told_faults(error)}). Remove it and the {RESULT_FILE} "
+            "beside it, and run the protocol again."
         ) from error

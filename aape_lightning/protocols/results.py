@@ -1,6 +1,7 @@
 """`result.json`: everything that one run of a protocol measured, and what it takes to make it again."""
 
 import dataclasses
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -90,7 +91,7 @@ def find_results(folder: Path) -> list[tuple[Path, Result]]:
     if not found:
         raise ResultError(
             f"No {RESULT_FILE} under {str(folder)!r}. Make some with: "
-            f"aape protocol base-to-new --recipe RECIPE --method aape --seeds 1 2 3 --out {folder}"
+            f"aape protocol base-to-new --recipe RECIPE --method aape --seeds 1 2 3 --out {shlex.quote(str(folder))}"
         )
     return sorted(found, key=lambda item: (item[1].dataset, item[1].method, item[1].seed))
 

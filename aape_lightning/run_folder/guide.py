@@ -69,7 +69,8 @@ def _steps(run: str, there: list[str], state: str, task: str, *, testable: bool)
         steps["test it"] = f"aape test --config {run}/config.yaml --ckpt_path {checkpoint}"
     if "aape.ckpt" in there and task in _USES:
         steps["use it on images of your own"] = _USES[task].format(checkpoint=checkpoint)
-        steps["share it, or run it elsewhere"] = f"aape export {checkpoint} --help"
+        steps["share it"] = f"aape share {checkpoint} FOLDER"
+        steps["run it without this package"] = f"aape export {checkpoint} --help"
     if "tensorboard" in there:
         steps["look at its curves"] = f"tensorboard --logdir {run}"
     return steps

@@ -1,5 +1,6 @@
 """Runs a protocol's jobs, skips those whose result exists, and prints the tables."""
 
+import shlex
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -115,4 +116,4 @@ def _tell(out: Path, *, report: bool) -> None:
         print(f"Report: {write_report(out)}")
     else:
         print_results(out)
-        print(f"Results: {out}. Report: aape report {out}")
+        print(f"Results: {out}. Report: aape report {shlex.quote(str(out))}")

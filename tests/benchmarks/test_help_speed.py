@@ -1,6 +1,6 @@
 """How long help takes: each in a process of its own, against Python that does nothing.
 
-    make bench ARGS="-k help_speed"
+make bench ARGS="-k help_speed"
 """
 
 import subprocess

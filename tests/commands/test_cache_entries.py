@@ -218,7 +218,7 @@ def test_what_is_removed_is_built_again(filled, tiny_backbone, aape):
     assert before.shape == (3, 1, 32)
 
 
-@pytest.mark.parametrize("text", ["30", "d", "many days", "3y", ""])
+@pytest.mark.parametrize("text", ["30", "d", "many days", "3y", "-5d", "nand", ""])
 def test_what_is_no_time(text, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["cache", "clear", f"--older-than={text}"])

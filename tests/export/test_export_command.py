@@ -55,7 +55,9 @@ def test_it_writes_checks_and_says_so(aape, shared_folder, tmp_path):
     assert "image_embedding (batch, 32), class_embeddings (classes, 32) -> logits (batch, classes)" in out
     assert "Largest difference from PyTorch: " in out
     assert "Written: deep/head.onnx (" in out
-    assert {path.name for path in (tmp_path / "deep").iterdir()} == {"head.onnx", "head.json", "head.safetensors"}
+    assert {path.name for path in (tmp_path / "deep").iterdir()} == {
+        "head.onnx", "head.onnx.json", "head.onnx.safetensors"
+    }  # fmt: skip
 
 
 def test_without_a_name_it_is_called_after_what_it_is(aape, shared_folder, tmp_path):
@@ -72,7 +74,7 @@ def test_a_runs_checkpoint_is_exported_as_its_folder_is(aape, toy_data, quiet_tr
     for source in ("run/aape.ckpt", "run"):
         code, _, err = aape("export", source, "--what", "head", "--format", "torch")
         assert (code, err) == (0, "")
-    facts = json.loads((tmp_path / "head.json").read_text())
+    facts = json.loads((tmp_path / "head.pt2.json").read_text())
     assert facts["class_names"] == load("run", device="cpu").class_names
     assert len(facts["class_names"]) == 5
 
@@ -84,9 +86,17 @@ def test_the_opset_is_the_one_asked_for(aape, shared_folder, tmp_path):
     assert {entry.domain: entry.version for entry in onnx.load(tmp_path / "head.onnx").opset_import}[""] == 20
 
 
+@pytest.mark.parametrize("opset", [5, 99])
+def test_an_opset_that_cannot_be_written_is_refused(opset, aape, shared_folder, tmp_path):
+    code, _, err = aape("export", shared_folder, "--what", "head", "--opset", opset)
+    assert code == 1
+    assert f"torch cannot write opset {opset} (--opset)" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["shared"]
+
+
 def test_tokens_are_told_for_the_text_tower(aape, shared_folder, tmp_path, tiny_backbone):
     assert aape("export", shared_folder, "--what", "text", "--format", "torch")[0] == 0
-    told = json.loads((tmp_path / "text.json").read_text())["tokenizer"]
+    told = json.loads((tmp_path / "text.pt2.json").read_text())["tokenizer"]
     assert told["tokens"] == tiny_backbone.tokenize([told["text"]])[0].tolist()
 
 
@@ -142,7 +152,16 @@ def test_a_checkpoint_without_class_embeddings_says_so(aape, saved, tmp_path):
     code, out, _ = aape("export", "old", "--what", "head", "--format", "torch")
     assert code == 0
     assert "Note: The checkpoint records no class embeddings" in out
-    assert not (tmp_path / "head.safetensors").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"old", "head.pt2", "head.pt2.json"}
+
+
+def test_programs_of_one_name_and_shared_weights_keep_what_lies_beside_them(aape, shared_folder, saved, tmp_path):
+    for suffix, form in ((".onnx", "onnx"), (".pt2", "torch")):
+        out = shared_folder / f"model{suffix}"
+        assert aape("export", shared_folder, "--what", "head", "--format", form, "--out", out)[0] == 0
+    told = [json.loads((shared_folder / f"model{suffix}.json").read_text())["format"] for suffix in (".onnx", ".pt2")]
+    assert told == ["onnx", "torch"]
+    assert load(shared_folder, device="cpu").saved.state_dict.keys() == saved.state_dict.keys()
 
 
 # ---- aape share ------------------------------------------------------------------------------------------------------
@@ -166,6 +185,17 @@ def test_results_stand_in_the_card(aape, shared_folder, saved, tmp_path):
     ).write(tmp_path / "test")  # fmt: skip
     assert aape("share", shared_folder, "again", "--results", "test/result.json")[0] == 0
     assert "| toy | accuracy | 0.5000 |" in (tmp_path / "again" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(("name", "words"), [("aape.ckpt", "a run's folder"), ("config.json", "of something else")])
+def test_a_folder_of_something_else_is_left_alone(name, words, aape, shared_folder, tmp_path):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / name).write_text('{"model_type": "clip"}')
+    code, _, err = aape("share", shared_folder, "taken")
+    assert code == 1
+    assert "'taken' cannot be shared from: it" in err
+    assert words in err
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == [name]
 
 
 def test_nothing_to_share_is_an_error(aape, tmp_path):

@@ -53,6 +53,8 @@ def test_a_path_of_ones_own_machine_stays_there(saved):
     assert "secret" not in card.content
     assert 'backbone="PATH/clip.pt"' in card.text
     assert card.data.base_model is None
+    told = saved.hyper_parameters | {"language_model": "/home/me/secret/lm"}
+    assert "`language_model` lm" in model_card(dataclasses.replace(saved, hyper_parameters=told)).text
 
 
 def test_without_results_and_licence_it_says_so(saved):

@@ -41,9 +41,9 @@ def test_the_script_of_the_page_classifies_as_we_do(exported, saved):
 
 
 def test_the_facts_name_all_that_the_script_needs(exported, saved):
-    facts = json.loads((exported / "birds.json").read_text())
+    facts = json.loads((exported / "birds.onnx.json").read_text())
     assert facts["class_names"] == saved.inference["class_names"]
-    assert facts["class_embeddings"] == "birds.safetensors"
+    assert facts["class_embeddings"] == "birds.onnx.safetensors"
     assert facts["backbone"] == saved.hyper_parameters["backbone_spec"]
     assert {name: given["shape"] for name, given in facts["inputs"].items()} == {
         "image": ["batch", 3, 32, 32],

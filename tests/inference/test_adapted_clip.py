@@ -123,6 +123,8 @@ def test_a_search_finds_what_an_index_finds(retriever, toy_captions, toy_root, t
     torch.testing.assert_close(model.embed(test_images, "query"), index.embeddings, atol=1e-5, rtol=0)
     assert model.retrieve(test_images[3], test_images, top=1)[0].found == test_images[3]
     assert len(model.retrieve(test_images[3], texts=["a red car", "a tree"])) == 2
+    long = "a red car " * 50  # longer than a file's name may be
+    assert model.retrieve(long, test_images, top=1).query == long
 
 
 def test_a_search_is_of_one_kind(retriever, test_images):

@@ -99,6 +99,12 @@ def test_a_class_list_that_makes_no_sense_is_refused(named):
             named.call_classes(classes)
 
 
+def test_a_text_is_one_text_and_no_list_of_letters(told, embedded):
+    close(told.call_classes("cow", "a {}").embeddings, [embedded("a cow")])
+    close(told.call_classes(sentences={"cow": "It is purple."}).embeddings, [embedded("It is purple.")])
+    close(told.embed_texts("a cow"), [embedded("a cow")])
+
+
 def test_two_classes_of_one_name_stay_two(tiny_backbone):
     names, recorded = ["missile", "boat", "missile"], torch.eye(3, 32)
     caller = ClassCaller(tiny_backbone, torch.device("cpu"), names, recorded, "a {}")

@@ -92,6 +92,14 @@ def test_json_alone_is_on_standard_output(aape, by_sentences, damaged):
     assert "aape: error: 1 of 4 images cannot be read; the others are done." in err
 
 
+def test_a_link_to_nothing_in_a_folder_is_left_out_as_damaged_images_are(aape, by_template, photos, tmp_path):
+    (tmp_path / photos / "gone.png").symlink_to("nowhere.png")
+    code, out, err = aape("classify", by_template, photos, "--json")
+    assert code == 1
+    assert len(json.loads(out)["images"]) == 3
+    assert "aape: skipped: The image 'photos/gone.png' cannot be read: there is no such file." in err
+
+
 def test_damaged_images_alone_are_an_error_and_nothing_is_written(aape, by_template, damaged, tmp_path):
     for command, out in (("classify", "o.csv"), ("embed", "o.npy")):
         code, printed, err = aape(command, by_template, "photos/bad.png", "--out", out)
@@ -124,6 +132,7 @@ WRONG = {
     "no such templates": (["--templates", "imagenet-8"], "No set of templates 'imagenet-8'"),
     "a class twice": (["--classes", "cow", "cow"], "The class 'cow' is named twice"),
     "an unknown kind of file": (["--out", "o.xlsx"], "'o.xlsx' (--out) must end in .csv or .json"),
+    "a template without its place": (["--templates", "a photo of a"], "has no {} for the class name"),
     "no classes to show": (["--top", 0], "The number of classes to show is 0"),
     "no such device": (["--device", "gpu"], "No device 'gpu' (--device)"),
     "no such backbone": (["--backbone", "ViT-B/17"], "Did you mean 'ViT-B/16'?"),
@@ -177,7 +186,14 @@ def test_what_is_embedded_can_be_chosen(aape, retriever, by_template, photos):
         assert code == 0
         assert json.loads(out)["kind"] == kind
         assert np.array_equal(np.load("e.npy"), model.embed(photos, kind).numpy())
-    assert "--out FILE, ending in .npy" in aape("embed", by_template, photos)[2]
+
+
+def test_embeddings_need_a_file(aape, by_template, photos, capsys):
+    with pytest.raises(SystemExit) as stop:
+        aape("embed", by_template, photos)
+    assert stop.value.code == 2
+    assert "required: --out" in capsys.readouterr().err
+    assert "'o.txt' (--out) must end in .npy" in aape("embed", by_template, photos, "--out", "o.txt")[2]
 
 
 def test_captions_are_printed_and_written(aape, captioner, photos):

@@ -1,5 +1,7 @@
 """What a user may hand over as images."""
 
+import os
+
 import aape_lightning
 import numpy as np
 import pytest
@@ -49,12 +51,28 @@ def test_open_images_have_their_files_name_or_a_number(photos):
     [
         ([], DataError, "No images are given"),
         ("gone.png", ImageError, r"No image or folder 'gone\.png'"),
+        ("long " * 100, ImageError, "No image or folder 'long long"),
         ("gone/*.png", ImageError, r"No file or folder matches the pattern 'gone/\*\.png'"),
     ],
 )
 def test_what_stands_for_no_image_is_refused(images, error, words):
     with pytest.raises(error, match=words):
         named_images(images)
+
+
+def test_a_name_that_cannot_be_written_down_is_refused(tmp_path):
+    name = os.fsdecode(b"caf\xe9.png")
+    try:
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    except OSError:
+        pytest.skip("the file system takes UTF-8 alone")
+    with pytest.raises(DataError, match=r"udce9\.png' is not UTF-8. Rename"):
+        named_images(tmp_path)
+
+
+def test_an_image_without_pixels_is_no_image(model):
+    with pytest.raises(ImageError, match="'image 1' cannot be read: it has no pixels"):
+        model.classify(Image.new("RGB", (0, 8)))
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

@@ -178,10 +178,11 @@ def test_what_a_file_may_not_hold(change, words, by_template, changed):
         read_saved(path).build()
 
 
-def test_a_size_is_taken_from_no_file_that_does_not_hold_it(chooser, changed):
+@pytest.mark.parametrize("more", [torch.ones(1).expand(10**9), torch.ones(0, 10**9)])
+def test_a_size_is_taken_from_no_file_that_does_not_hold_it(more, chooser, changed):
     def grow(checkpoint):
         checkpoint["hyper_parameters"]["hidden"] = 10**9
-        checkpoint["state_dict"]["answer_head.more"] = torch.ones(1).expand(10**9)
+        checkpoint["state_dict"]["answer_head.more"] = more
 
     with pytest.raises(CheckpointError, match="hidden is 1000000000, and none of its weights has that size"):
         read_saved(changed(chooser / "aape.ckpt", grow))

@@ -157,3 +157,17 @@ def test_a_model_that_is_not_causal_is_refused(copied):
 def test_an_unknown_name_says_what_can_be_done():
     with pytest.raises(LanguageModelError, match=r"'shapes-ln'.*Did you mean 'shapes-lm'.*hf download.*causal_lm"):
         load_language_model("shapes-ln")
+
+
+def test_code_that_lies_beside_a_model_is_neither_run_nor_asked_about(copied, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked whether to run it"))
+    config = json.loads((copied / "config.json").read_text())
+    named = {
+        "model_type": "theirs",
+        "auto_map": {"AutoConfig": "theirs.Config", "AutoModelForCausalLM": "theirs.Model"},
+    }
+    (copied / "config.json").write_text(json.dumps(config | named))
+    (copied / "theirs.py").write_text(f"open({str(copied / 'ran')!r}, 'w')\n")
+    with pytest.raises(LanguageModelError, match=r"config\.json of language model"):
+        load_language_model(str(copied))
+    assert not (copied / "ran").exists()

@@ -3,6 +3,7 @@
 import io
 import shutil
 
+import measured
 import numpy as np
 import pytest
 from aape_lightning.errors import ResultError
@@ -128,6 +129,18 @@ def test_the_page_tells_confusions_and_calibration(tmp_path):
     figures = {path.name for path in (tmp_path / "figures").iterdir()}
     assert {"shapes-confusion-base.png", "shapes-confusion-new.svg", "shapes-reliability.png"} <= figures
     assert "i" not in {name for name, _ in page.elements}  # a class's name is text
+
+
+def test_classifiers_of_train_and_test_are_told_too(tmp_path):
+    runs = [measured.trained(method, 1, {"accuracy": 0.6}, dataset="shapes") for method in ("zero-shot", "aape")]
+    folder = measured.write(runs, tmp_path)
+    for method, seeds in both_methods().items():
+        write_outcomes(folder / method / "seed1", {"all": seeds[1]})
+    page = report(folder)
+    assert table(page, "True class")[0][1] == ["dog", "<i>fox</i>", "4 of 10", "40.00", "0.00", "+40.00"]
+    [found] = [rows for rows in table(page, "Method") if "ECE, all" in rows[0]]
+    assert [row[0] for row in found[1:]] == ["zero-shot", "aape"]
+    assert (folder / "figures" / "shapes-confusion-all.svg").is_file()
 
 
 def test_without_zero_shot_nothing_is_compared(tmp_path):

@@ -4,12 +4,13 @@ import contextlib
 import json
 import shlex
 import subprocess
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
+import torch
 from aape_lightning.run_folder import RunRecord, git_state, last_metrics, typed_command, write_guide
 from aape_lightning.tasks import ClassificationTask
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 
 
 class End(Callback):
@@ -94,8 +95,10 @@ def test_the_guide_names_what_is_there_and_what_comes_next(tmp_path):
         (["fit", "--config", "shapes", "--run", "a b"], "aape fit --config shapes --run 'a b'"),
         (["fit", "--trainer.logger.api_key", "abc", "--x", "1"], "aape fit --trainer.logger.api_key '***' --x 1"),
         (["fit", "--token=abc"], "aape fit '--token=***'"),
-        (["fit", "--trainer.logger.tracking_uri=https://me:abc@host/x"],
-         "aape fit '--trainer.logger.tracking_uri=https://***@host/x'"),
+        (
+            ["fit", "--trainer.logger.tracking_uri=https://me:abc@host/x"],
+            "aape fit '--trainer.logger.tracking_uri=https://***@host/x'",
+        ),
         (["fit", "--data.prompts_per_class", "3"], "aape fit --data.prompts_per_class 3"),
     ],
 )
@@ -134,7 +137,8 @@ def test_a_repository_runs_no_program_of_its_own(tmp_path, monkeypatch):
 
 
 def test_what_is_no_number_is_no_nan_in_json():
-    trainer = SimpleNamespace(callback_metrics={"train/loss": float("nan"), "val/accuracy": 0.5})
+    logged = {"train/loss": torch.tensor(torch.nan), "val/accuracy": torch.tensor(0.5)}
+    trainer = Mock(spec=Trainer, callback_metrics=logged)
     assert last_metrics(trainer) == {"train/loss": None, "val/accuracy": 0.5}
 
 

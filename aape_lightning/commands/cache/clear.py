@@ -1,6 +1,7 @@
 """`aape cache clear`: remove what is kept, after asking, and never what is being built."""
 
 import argparse
+import re
 import sys
 import time
 from collections import Counter
@@ -43,10 +44,9 @@ def add_clear(subcommands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _seconds(text: str) -> float:
-    try:
-        return float(text[:-1]) * _SECONDS[text[-1:]]
-    except (ValueError, KeyError):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 45m, 12h, 30d or 8w") from None
+    if not (found := re.fullmatch(r"(\d+(?:\.\d+)?)([mhdw])", text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 45m, 12h, 30d or 8w")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 def run_clear(options: argparse.Namespace) -> None:

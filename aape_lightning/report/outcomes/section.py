@@ -22,6 +22,7 @@ class OutcomesSection:
     """Confusions and calibration on one dataset.
 
     Attributes:
+        reference: The method that stands out, if any.
         parts: The tested parts.
         confusions: Of the reference method, one a part.
         calibrations: By method and part.
@@ -29,6 +30,7 @@ class OutcomesSection:
         calibration_pictures: The reliability diagrams.
     """
 
+    reference: str | None
     parts: Sequence[str]
     confusions: Sequence[Confusions]
     calibrations: Mapping[str, Mapping[str, Calibration]]
@@ -64,6 +66,7 @@ def outcomes_section(
     matrices = [drawing for confusions in found if (drawing := confusion_figure(dataset, confusions))]
     diagram = reliability_figure(dataset, parts, methods)
     return OutcomesSection(
+        reference=reference,
         parts=list(parts),
         confusions=found,
         calibrations=calibrations(parts, methods),

@@ -13,6 +13,7 @@ from aape_lightning.report.about import command, facts, title
 from aape_lightning.report.caveats import caveats
 from aape_lightning.report.explained.section import Explained, explained
 from aape_lightning.report.figures import write_figure
+from aape_lightning.report.outcomes.section import OutcomesSection, outcomes_section
 from aape_lightning.report.page import Section, render_page
 from aape_lightning.report.pictures import picture
 from aape_lightning.report.train_test import wording
@@ -34,11 +35,13 @@ class TrainTestSection(Section):
         study: The runs and their tables.
         gallery: Examples, where a method left some.
         explained: Predictions beside the sentences attended to, where a method left some.
+        outcomes: Confusions and calibration, where classifiers left their outcomes.
     """
 
     study: Study
     gallery: Gallery | None
     explained: Explained | None
+    outcomes: OutcomesSection | None
 
 
 def write_train_test(
@@ -70,10 +73,8 @@ def write_train_test(
     # Before the first file is written, so that malformed examples leave no half of a report.
     galleries = [_gallery(study, folders) for study in of_datasets]
     explanations = [explained(study.runs, folders, folder, study.reference) for study in of_datasets]
-    sections = [
-        _section(study, folder, shown, of_study)
-        for study, shown, of_study in zip(of_datasets, galleries, explanations, strict=True)
-    ]
+    outcomes = [outcomes_section(study.runs, folders, folder, study.reference) for study in of_datasets]
+    sections = [_section(*told, folder) for told in zip(of_datasets, galleries, explanations, outcomes, strict=True)]
     write_text(folder / "table.csv", table_csv(of_datasets))
     write_text(folder / "runs.csv", runs_csv([run for study in of_datasets for run in study.runs]))
     write_text(folder / "table.md", markdown_tables(of_datasets, {s.dataset: s.caveats for s in sections}))
@@ -90,7 +91,9 @@ def _gallery(study: Study, folders: Mapping[tuple[str, str, int], Path]) -> Gall
     return gallery(study.runs, places)
 
 
-def _section(study: Study, folder: Path, shown: Gallery | None, explanations: Explained | None) -> TrainTestSection:
+def _section(
+    study: Study, shown: Gallery | None, explanations: Explained | None, outcomes: OutcomesSection | None, folder: Path
+) -> TrainTestSection:
     return TrainTestSection(
         dataset=study.dataset,
         facts=facts(study.runs),
@@ -100,6 +103,7 @@ def _section(study: Study, folder: Path, shown: Gallery | None, explanations: Ex
         study=study,
         gallery=shown,
         explained=explanations,
+        outcomes=outcomes,
     )
 
 

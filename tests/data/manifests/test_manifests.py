@@ -197,7 +197,7 @@ def test_a_missing_file_is_told_by_its_whole_path(tmp_path):
 
 
 def test_an_unknown_name_is_an_error_with_the_closest_one():
-    with pytest.raises(ManifestError, match=r"No manifest 'caltec101'.*'eurosat'.*Did you mean 'caltech101'\?"):
+    with pytest.raises(ManifestError, match=r"No manifest 'caltec101'. Did you mean 'caltech101'\?"):
         load_manifest("caltec101")
 
 
