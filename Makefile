@@ -18,7 +18,7 @@ METHODS ?= $(DEMO_METHODS)
 SEEDS ?= 1 2 3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests check docs docs-serve notebooks screenshots test-faults format bench fit eval protocol cache report shapes-tiny shapes-lm clean
+.PHONY: help demo demo-retrieval demo-captioning demo-vqa test lint type tests check docs docs-serve notebooks screenshots test-faults fuzz format bench fit eval protocol cache report shapes-tiny shapes-lm clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -73,6 +73,9 @@ tests: $(READY) ## pytest, a process for each core
 
 test-faults: $(READY) ## kill protocols at random moments and start them again (many minutes, not part of `make test`)
 	$(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)
+
+fuzz: $(READY) ## 100,000 hostile files for each parser of strangers' files (hours; ARGS='--only manifest' for one)
+	$(BIN)/python tests/fuzz/run.py --executions 100000 $(ARGS)
 
 docs: $(READY) ## build the documentation into site/, every warning an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -3,16 +3,14 @@
 import contextlib
 import datetime
 import json
-import pickle
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from jsonargparse import ArgumentError, Namespace
+from jsonargparse import ArgumentError, Namespace, set_parsing_settings
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -29,6 +27,7 @@ import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these let recipes name classes by their short names
 from aape_lightning.arguments import expand_recipes
 from aape_lightning.callbacks import LearningRate, PredictionWriter, ProgressBar, RunFiles
+from aape_lightning.checkpoints import check_checkpoint
 from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
 from aape_lightning.logs import LogRun, chosen_loggers, default_loggers, flat_hyper_parameters
 from aape_lightning.messages import is_quiet, quiet_known_messages
@@ -42,6 +41,7 @@ __all__ = ["AAPECLI", "build", "main"]
 # By the first fit, not by users.
 _RECORDED = ("backbone_spec", "sizes", "class_names", "image_token_width", "language_fingerprint", "answers")
 _JSON = "--json"
+set_parsing_settings(instantiate_subclass_spec_in_any=False)  # a value of no declared class is no object to build
 _NO_EXIT = {"exit_on_error": False}  # errors come back as exceptions, for `main` to show without a screen of usage
 
 
@@ -91,7 +91,8 @@ class AAPECLI(LightningCLI):
         super().parse_arguments(parser, args)
         subcommand = self.config.get("subcommand")
         if path := self.config[subcommand].get("ckpt_path") if subcommand else None:
-            _check_checkpoint(Path(path), resumes=subcommand == "fit")
+            task = self.config[subcommand].get("model.class_path")
+            check_checkpoint(Path(path), task, resumes=subcommand == "fit")
 
     def before_instantiate_classes(self) -> None:
         """Take the run folder out of the configuration, which is saved there and may be run again elsewhere.
@@ -275,24 +276,6 @@ class AAPECLI(LightningCLI):
             created=now(),
             **measured,
         )
-
-
-def _check_checkpoint(path: Path, *, resumes: bool) -> None:
-    try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"No checkpoint {str(path)!r} (--ckpt_path). A run leaves aape.ckpt and last.ckpt."
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise CheckpointError(
-            f"{str(path)!r} (--ckpt_path) is no checkpoint that holds tensors and plain values only: {first}"
-        ) from error
-    if not isinstance(found, dict) or "state_dict" not in found:
-        raise CheckpointError(f"{str(path)!r} (--ckpt_path) holds no state_dict, so it is no checkpoint of a task.")
-    if resumes and "optimizer_states" not in found:
-        raise CheckpointError(f"{str(path)!r} (--ckpt_path) holds no state of a run; resume from last.ckpt beside it.")
 
 
 def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401

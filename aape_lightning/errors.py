@@ -1,6 +1,7 @@
 """Typed errors: each names the thing, its value, the legal values, and the command that mends it."""
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 __all__ = [
@@ -21,7 +22,14 @@ __all__ = [
     "did_you_mean",
     "listed",
     "reason",
+    "shown",
 ]
+
+
+_LONGEST = 200  # characters of a name in a message
+_brief = reprlib.Repr()
+_brief.maxstring = _brief.maxlong = _brief.maxother = 60
+_brief.maxlevel = 3
 
 
 class AAPEError(Exception):
@@ -88,8 +96,8 @@ def listed(names: Iterable[str], limit: int = 8) -> str:
         "'a', 'b' and 1 more"
     """
     names = list(names)
-    shown = ", ".join(repr(name) for name in names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    first = ", ".join(repr(name if len(name) <= _LONGEST else f"{name[:_LONGEST]}...") for name in names[:limit])
+    return first if len(names) <= limit else f"{first} and {len(names) - limit} more"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -99,7 +107,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("caltec101", ["caltech101", "eurosat"])
         " Did you mean 'caltech101'?"
     """
-    close = difflib.get_close_matches(name, list(known), n=1)
+    close = difflib.get_close_matches(name[:_LONGEST], [other for other in known if len(other) <= _LONGEST], n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
@@ -111,3 +119,13 @@ def reason(error: Exception) -> str:
         ('No such file', 'KeyError')
     """
     return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
+
+
+def shown(value: object) -> str:
+    """A value out of a stranger's file for a message: at most 60 characters of it, however large or deep it is.
+
+    Example:
+        >>> shown([1, {"a": [[[]]]}]), len(shown("x" * 1000))
+        ("[1, {'a': [...]}]", 60)
+    """
+    return _brief.repr(value)[:60]

@@ -21,6 +21,8 @@ _KNOWN_WARNINGS = (
     ".*module\\(s\\) in eval mode at the start of training.*",  # frozen towers and language models are meant to be
     ".*infer the batch indices.*",  # predictions carry their positions themselves
     ".*Discarding init_args.*",  # a method of another class is laid over a recipe: that is what methods are for
+    ".*could be decompression bomb.*",  # images have a limit of our own, and what is beyond it is refused
+    ".*Corrupt EXIF data.*",  # of which nothing but a note on turned images depends
 )
 # An advertisement; a default that matters for strangers' checkpoints, and ours are read with weights_only first; and a
 # warning about a mask that `generate` was given and dropped by itself, where it hid nothing.

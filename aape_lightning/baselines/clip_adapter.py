@@ -1,6 +1,5 @@
 """CLIP-Adapter (Gao et al., arXiv 2110.04544): a residual bottleneck on the image embedding; classes go by text."""
 
-from typing import Any
 
 from jaxtyping import Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
@@ -43,7 +42,7 @@ class CLIPAdapterTask(FeatureTask):
         reduction: int = 4,
         lr: float = 2e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

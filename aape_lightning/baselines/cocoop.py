@@ -1,6 +1,5 @@
 """CoCoOp: a context that shifts with the image (Zhou et al., CVPR 2022)."""
 
-from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -46,7 +45,7 @@ class CoCoOpTask(ContextTask):
         chunk: int | None = None,
         lr: float = 2e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> None:
         super().__init__()

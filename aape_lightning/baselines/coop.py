@@ -1,6 +1,5 @@
 """CoOp: context vectors ahead of the class name, learned for all classes together (Zhou et al., IJCV 2022)."""
 
-from typing import Any
 
 from aape_lightning.baselines.context import ContextTask
 
@@ -29,7 +28,7 @@ class CoOpTask(ContextTask):
         context: int | str = "a photo of a",
         lr: float = 2e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> None:
         super().__init__()

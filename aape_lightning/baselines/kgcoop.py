@@ -1,6 +1,5 @@
 """KgCoOp: CoOp held close to the hand-crafted prompts (Yao et al., CVPR 2023)."""
 
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor
@@ -38,7 +37,7 @@ class KgCoOpTask(ContextTask):
         knowledge_weight: float = 8.0,
         lr: float = 2e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> None:
         super().__init__()

@@ -1,7 +1,6 @@
 """Linear probe: logistic regression on image embeddings (CLIP's evaluation, with CoOp's few-shot search)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -39,7 +38,7 @@ class LinearProbeTask(ClassBoundTask):
         self,
         *,
         inverse_penalty: float | None = None,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()

@@ -1,7 +1,6 @@
 """MaPLe: prompts of the text tower, and of the image tower made from them (Khattak et al., CVPR 2023)."""
 
 from copy import deepcopy
-from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -41,7 +40,7 @@ class MaPLeTask(MultimodalPromptTask):
         depth: int = 9,
         lr: float = 3.5e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> None:
         super().__init__()

@@ -1,6 +1,6 @@
 """ProGrad: CoOp whose steps never undo what the hand-crafted prompts know (Zhu et al., ICCV 2023)."""
 
-from typing import Any, cast
+from typing import cast
 
 import torch
 from jaxtyping import Float
@@ -57,7 +57,7 @@ class ProGradTask(ContextTask):
         projection_strength: float = 1.0,
         lr: float = 2e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> None:
         super().__init__()

@@ -62,7 +62,7 @@ class PromptSRCTask(MultimodalPromptTask):
         aggregation_std: float = 1.0,
         lr: float = 2.5e-3,
         weight_decay: float = 5e-4,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         sizes: dict[str, int] | None = None,
     ) -> None:
         super().__init__()

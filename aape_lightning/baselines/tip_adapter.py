@@ -61,7 +61,7 @@ class TipAdapterTask(ClassBoundTask):
         beta_scale: float = 7.0,
         lr: float = 1e-3,
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         class_names: Sequence[str] | None = None,
     ) -> None:
         super().__init__()

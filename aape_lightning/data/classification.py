@@ -1,5 +1,6 @@
 """Few-shot classification: images of a class subset, paired on the device with their classes' sentences."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -7,6 +8,7 @@ from typing import Any, Literal, cast
 import pandas as pd
 import torch
 from jaxtyping import Float, Int
+from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
 from aape_lightning.batch import ClassificationBatch, ImageBatch
@@ -16,6 +18,7 @@ from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draws import Draw, draw
 from aape_lightning.data.encoding import Precision
 from aape_lightning.data.features import Views
+from aape_lightning.data.finite import require_finite
 from aape_lightning.data.kinds import sentence_kinds
 from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.manifests import load_manifest
@@ -31,7 +34,7 @@ from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.sentences import TEMPLATES, sentence_file
 from aape_lightning.data.splits import Item, Part, Split
 from aape_lightning.data.subsets import ClassSubset, relabel, subset_labels
-from aape_lightning.errors import DataError
+from aape_lightning.errors import DataError, listed
 from aape_lightning.prompts import PromptBank
 
 __all__ = ["ClassificationDataModule"]
@@ -134,7 +137,7 @@ class ClassificationDataModule(ImageDataModule):
 
         Raises:
             ManifestError: If files of the dataset are missing.
-            DataError: If a part is empty for this class subset.
+            DataError: If a part is empty for this class subset, or an embedding is no number.
             PromptError: If a class has no sentence.
         """
         self.setup_backbone()
@@ -144,16 +147,27 @@ class ClassificationDataModule(ImageDataModule):
         drawn = self._draw(split)
         parts = {"train": drawn.train, "val": drawn.val, "test": split.test}
         self._items = {part: relabel(items, labels) for part, items in parts.items()}
+        if stage == "fit" and not self.hparams["draw_file"]:
+            self._tell_of_small_classes()
         self._set_up_text(with_bank=stage == "fit")
         wanted: dict[str, tuple[Part, ...]] = {"fit": ("train", "val"), "validate": ("val",)}
         for part in wanted.get(stage, ("test",)):
-            if self._items[part] or part != "val":  # what has no validation images is trained without them
+            if self._items[part] or (stage, part) != ("fit", "val"):  # without validation images training goes without
                 self._parts[part] = self.load_images(self._chosen(part))
 
     def _draw(self, split: Split) -> Draw:
         if file := self.hparams["draw_file"]:
             return read_draw(Path(file), split)
         return draw(split, self.hparams["shots"], self.hparams["seed"])
+
+    def _tell_of_small_classes(self) -> None:
+        shots = self.hparams["shots"]
+        counts = Counter(item.label for item in self._items["train"])
+        if small := [f"{name} ({counts[k]})" for k, name in enumerate(self.class_names) if counts[k] < shots]:
+            rank_zero_info(
+                f"{len(small):,} of {len(self.class_names):,} classes have fewer training images than the {shots} that "
+                f"are asked for, and all of theirs are taken: {listed(small, limit=5)}."
+            )
 
     def _set_up_text(self, *, with_bank: bool) -> None:
         by_sentences = self.hparams["class_text"] == "prompts"
@@ -162,6 +176,7 @@ class ClassificationDataModule(ImageDataModule):
             self.class_embeddings = bank.means()
         else:
             self.class_embeddings = self.embed_class_names(chosen_templates(self.manifest, self.hparams["class_text"]))
+        require_finite(self.class_embeddings, "the class embeddings")
         self.bank = bank if with_bank else None
 
     def _read_sentences(self) -> PromptBank:
@@ -177,6 +192,7 @@ class ClassificationDataModule(ImageDataModule):
             per_class=chosen["prompts_per_class"],
         )
         self._own_sentences: list[int] = own.offsets.diff().tolist()
+        require_finite(own.embeddings, "the sentences' embeddings")
         return inject(own, chosen["noise"], chosen["seed"])
 
     @property

@@ -1,22 +1,20 @@
 """Draws that exist already: this project's JSON, cross_modal_adaptation's JSON, and CoOp's pickles, read safely.
 
-CoOp keeps its draws as pickles of one class, with the absolute paths of the machine that made them. Reading a pickle
-can run any code, so only that class is let in; paths are found again in the split by how they end.
+They may hold the absolute paths of the machine that made them; paths are found again in the split by how they end.
 """
 
-import json
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from aape_lightning.data.draw_pickles import Datum, read_pickled_draw
 from aape_lightning.data.draws import Draw
 from aape_lightning.data.splits import Item, Part, Split
 from aape_lightning.errors import DataError, listed
+from aape_lightning.formats.json_content import parse_json
 
 __all__ = ["read_draw"]
-
-_DATUM = ("dassl.data.datasets.base_dataset", "Datum")
 
 
 def read_draw(path: Path, split: Split) -> Draw:
@@ -33,7 +31,7 @@ def read_draw(path: Path, split: Split) -> Draw:
     if not path.is_file():
         raise DataError(f"No draw {str(path)!r}. Write one with: aape data draw --manifest M --shots K --seed S > FILE")
     try:
-        parts = json.loads(path.read_bytes()) if path.suffix == ".json" else _unpickle(path)
+        parts = parse_json(path) if path.suffix == ".json" else read_pickled_draw(path)
         train, val = (_paths(parts, part) for part in ("train", "val"))
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, IndexError, pickle.UnpicklingError) as error:
         raise DataError(
@@ -41,26 +39,6 @@ def read_draw(path: Path, split: Split) -> Draw:
             '({"train": [path, ...], "val": [path, ...]}) or a pickle of CoOp\'s split_fewshot folder.'
         ) from error
     return Draw(_found(path, "train", train, split), _found(path, "val", val, split))
-
-
-class _Datum:
-    """What CoOp's pickles hold: an image's path, label and class name."""
-
-    _impath: str
-
-
-class _DrawUnpickler(pickle.Unpickler):
-    """Lets in CoOp's one class and nothing else."""
-
-    def find_class(self, module: str, name: str) -> type:
-        if (module, name) != _DATUM:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, and only {'.'.join(_DATUM)} is let in")
-        return _Datum
-
-
-def _unpickle(path: Path) -> Any:  # noqa: ANN401 - a stranger's file
-    with path.open("rb") as file:
-        return _DrawUnpickler(file).load()
 
 
 def _paths(parts: Any, part: Part) -> list[str]:  # noqa: ANN401 - a stranger's file
@@ -74,13 +52,14 @@ def _paths(parts: Any, part: Part) -> list[str]:  # noqa: ANN401 - a stranger's 
 def _path_of(entry: Any) -> Any:  # noqa: ANN401
     if isinstance(entry, dict):
         return entry["impath"]
-    return entry._impath if isinstance(entry, _Datum) else entry
+    return entry._impath if isinstance(entry, Datum) else entry
 
 
 def _found(path: Path, part: Part, paths: Sequence[str], split: Split) -> list[Item]:
     """The split's items of these paths, whatever folders stand before them."""
     items = {item.path: item for item in split.part(part)}
-    found = [next((items[end] for end in _ends(path) if end in items), None) for path in paths]
+    longest = max((item.count("/") + 1 for item in items), default=0)
+    found = [next((items[end] for end in _ends(path, longest) if end in items), None) for path in paths]
     if unknown := [path for path, item in zip(paths, found, strict=True) if item is None]:
         raise DataError(
             f"{str(path)!r} names {len(unknown)} {part} images that the split has not: {listed(unknown, limit=3)}."
@@ -88,7 +67,7 @@ def _found(path: Path, part: Part, paths: Sequence[str], split: Split) -> list[I
     return [item for item in found if item is not None]
 
 
-def _ends(path: str) -> list[str]:
-    """The path and its ends, the longest first."""
-    steps = path.replace("\\", "/").split("/")
+def _ends(path: str, longest: int) -> list[str]:
+    """The path's ends of at most so many steps, the longest first."""
+    steps = path.replace("\\", "/").split("/")[-longest:]
     return ["/".join(steps[start:]) for start in range(len(steps))]

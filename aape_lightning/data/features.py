@@ -25,6 +25,7 @@ from torch import Tensor
 from aape_lightning.backbones import Backbone
 from aape_lightning.data.degrade import degrade
 from aape_lightning.data.encoding import Precision, encode_rows
+from aape_lightning.data.finite import first_not_finite, not_finite
 from aape_lightning.data.loading import ImageDataset
 from aape_lightning.data.path_list import PathList
 from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
@@ -153,7 +154,7 @@ class FeatureStore:
         """The embeddings or tokens, memory-mapped (copy on write, so that nothing can change the file).
 
         Raises:
-            DataError: If the store is not there or damaged.
+            DataError: If the store is not there, damaged, or of another shape.
         """
         try:
             stored = np.load(self.folder / self.file, mmap_mode="c")
@@ -162,6 +163,12 @@ class FeatureStore:
                 f"The feature store {str(self.folder)!r} cannot be read ({error}). Remove the folder; it is built "
                 "again with: aape cache build --recipe RECIPE"
             ) from error
+        if stored.shape != self.shape or stored.dtype != self.dtype:
+            raise DataError(
+                f"The feature store {str(self.folder)!r} holds {stored.dtype} of shape {stored.shape}, and should hold "
+                f"{self.dtype} of shape {self.shape}. Remove the folder; it is built again with: aape cache build "
+                "--recipe RECIPE"
+            )
         return torch.from_numpy(stored)
 
     def build(self, device: torch.device, workers: int) -> None:
@@ -177,7 +184,8 @@ class FeatureStore:
         Raises:
             ImageError: If an image is missing or cannot be decoded. The shards before are kept; the one that it is in
                 is lost, as in a kill.
-            DataError: If the disk has no room for the store, or what is half-built is removed meanwhile.
+            DataError: If the disk has no room for the store, what is half-built is removed meanwhile, or an embedding
+                is no number.
         """
         if self.is_built:
             shutil.rmtree(self.folder / "shards", ignore_errors=True)  # left where a kill came right after the end
@@ -217,7 +225,11 @@ class FeatureStore:
         images = _ImageViews(self.paths, self.opener, self.backbone, self.views)
         self.backbone.to(device)
         views, precision = self.views.count, self.precision
+        done = rows.start
         for encoded in encode_rows(images, rows, self.encode, device, workers, views, precision=precision):
+            if (row := first_not_finite(encoded)) is not None:
+                raise not_finite(f"What {self.backbone.name!r} makes of {self.paths[done + row]!r}")
+            done += len(encoded)
             yield encoded.numpy()
 
 

@@ -5,13 +5,15 @@ from pathlib import Path
 
 from PIL import Image
 
+from aape_lightning.data.decoding import check_file, decode
 from aape_lightning.data.degrade import degrade
 from aape_lightning.data.places import image_folder, is_built_in
 from aape_lightning.data.schema import Manifest
 from aape_lightning.data.shapes import open_shapes_image
-from aape_lightning.errors import ImageError
+from aape_lightning.errors import ImageError, reason
+from aape_lightning.formats.inside import leads_out
 
-__all__ = ["DegradedImages", "FolderImages", "as_rgb", "file_size", "image_access", "image_opener", "open_image"]
+__all__ = ["DegradedImages", "FolderImages", "file_size", "image_access", "image_opener", "open_image"]
 
 
 def image_access(manifest: Manifest, root: Path) -> tuple[Callable[[str], Image.Image], Callable[[str], int]]:
@@ -70,48 +72,51 @@ class FolderImages:
 
     def open(self, path: str) -> Image.Image:
         """An image as RGB, as `open_image` gives it."""
-        return open_image(self.folder / path)
+        return open_image(self._place(path))
 
     def size(self, path: str) -> int:
         """Size of an image's file in bytes.
 
         Raises:
-            ImageError: If there is none.
+            ImageError: If there is none, it is no regular file, or its path leads out of the folder.
         """
+        file = self._place(path)
         try:
-            return (self.folder / path).stat().st_size
-        except OSError as error:
-            raise _missing(self.folder / path) from error
+            return check_file(file)
+        except FileNotFoundError as error:
+            raise _missing(file) from error
+        except (OSError, ValueError) as error:
+            raise _unreadable(file, error) from error
+
+    def _place(self, path: str) -> Path:
+        if leads_out(path):  # whatever reader the path came through
+            raise ImageError(f"The image {path!r} lies outside {str(self.folder)!r}, to which it is relative.")
+        return self.folder / path
 
 
 def open_image(path: Path) -> Image.Image:
-    """Decode an image file as RGB, as `as_rgb` does.
+    """Decode an image file as RGB, as `decode` does.
 
     Raises:
-        ImageError: If the file is missing, truncated, or no image.
+        ImageError: If the file is missing, damaged, refused, or no image.
     """
     try:
-        with Image.open(path) as image:
-            image.load()
-            return as_rgb(image)
+        return decode(path)
     except FileNotFoundError as error:
         raise _missing(path) from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(
-            f"{str(path)!r} cannot be decoded ({error}). Replace the file; find all such files with: "
-            "aape data check --manifest MANIFEST --root ROOT"
-        ) from error
-
-
-def as_rgb(image: Image.Image) -> Image.Image:
-    """An open image as RGB; 16-bit grey is scaled to 8 bits, where Pillow alone would clip it to white."""
-    if image.mode.startswith("I;16"):
-        return image.convert("I").point(lambda grey: grey * (1 / 256)).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    except Exception as error:  # Pillow's decoders raise whatever damaged bytes make them stumble over
+        raise _unreadable(path, error) from error
 
 
 def _missing(path: Path) -> ImageError:
     return ImageError(
         f"No image {str(path)!r}, though the split lists it. Find all that are missing with: "
+        "aape data check --manifest MANIFEST --root ROOT"
+    )
+
+
+def _unreadable(path: Path, error: Exception) -> ImageError:
+    return ImageError(
+        f"{str(path)!r} cannot be decoded ({reason(error)}). Replace the file; find all such files with: "
         "aape data check --manifest MANIFEST --root ROOT"
     )

@@ -18,6 +18,7 @@ from aape_lightning.batch import ImageBatch
 from aape_lightning.data.encoding import Precision
 from aape_lightning.data.epoch_draws import EpochDraws
 from aape_lightning.data.features import FeatureStore, Output, Views
+from aape_lightning.data.finite import require_finite
 from aape_lightning.data.images import image_access, image_opener
 from aape_lightning.data.loaded import LoadedImages
 from aape_lightning.data.loading import ImageLoader, Images, collate_images
@@ -125,10 +126,11 @@ class ImageDataModule(LightningDataModule, ABC):
         """Open the stores of a part's images, built on first use; nothing without the feature store.
 
         Raises:
-            DataError: If the device has no room for the embeddings.
+            DataError: If the device has no room for the embeddings, or one is no number.
         """
         if self.reads_store:
-            loaded.features = to_device(self.stored("embedding", loaded), self.device)
+            features = to_device(self.stored("embedding", loaded), self.device)
+            loaded.features = require_finite(features, f"the feature store of {self.manifest.title}")
             if self.reads_grid:
                 loaded.tokens = self.stored("tokens", loaded)  # too many for a device: gathered batch by batch
         return loaded

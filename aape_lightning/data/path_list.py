@@ -5,6 +5,8 @@ from typing import overload
 
 import numpy as np
 
+from aape_lightning.errors import DataError
+
 __all__ = ["PathList"]
 
 
@@ -17,6 +19,9 @@ class PathList(Sequence[str]):
     Args:
         paths: The paths, in order.
 
+    Raises:
+        DataError: If a path holds a zero byte, which no file's name does.
+
     Example:
         >>> paths = PathList(["a/1.jpg", "b/été.jpg"])
         >>> len(paths), paths[-1]
@@ -25,7 +30,9 @@ class PathList(Sequence[str]):
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._text = np.frombuffer(("\0".join(paths) + "\0").encode("utf-8", "surrogateescape"), np.uint8)
-        self._ends = np.flatnonzero(self._text == 0)[: len(paths)]  # no path holds a zero byte
+        self._ends = np.flatnonzero(self._text == 0)[: len(paths)]
+        if wrong := next((path for path in paths if "\0" in path), None):
+            raise DataError(f"{wrong!r:.100} is no path of an image: it holds a zero byte.")
 
     def __len__(self) -> int:
         return len(self._ends)

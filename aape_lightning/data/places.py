@@ -1,5 +1,6 @@
 """Where a dataset's files lie: under a data root, in folders of which each has several names in the wild."""
 
+import os
 from pathlib import Path
 
 from aape_lightning.data.schema import CaptionManifest, ClassManifest, Manifest, QuestionManifest
@@ -32,7 +33,7 @@ def dataset_folder(manifest: Manifest, root: Path) -> Path:
         raise ManifestError(f"The data root {str(root)!r} is no folder. Name yours with --data.root (or --data-root).")
     if not manifest.folder:
         return root
-    found = [root / name for name in manifest.folder if (root / name).is_dir()]
+    found = [root / name for name in manifest.folder if os.path.isdir(root / name)]
     if not found:
         present = sorted(path.name for path in root.iterdir() if path.is_dir())
         hint = f" Get it from {manifest.source}." if manifest.source else ""
@@ -50,7 +51,7 @@ def image_folder(manifest: Manifest, root: Path) -> Path:
         ManifestError: If the root, the dataset's folder or the image folder is missing.
     """
     folder = dataset_folder(manifest, root)
-    found = [folder / name for name in manifest.images if (folder / name).is_dir()]
+    found = [folder / name for name in manifest.images if os.path.isdir(folder / name)]
     if not found:
         hint = f" Get the images from {manifest.source}." if manifest.source else ""
         raise ManifestError(
@@ -71,9 +72,9 @@ def annotation_file(manifest: Manifest, root: Path, name: str) -> Path:
         ManifestError: If the root, the dataset's folder or the file is missing, or the file lies in several folders.
     """
     folder = dataset_folder(manifest, root)
-    if (folder / name).is_file():
+    if os.path.isfile(folder / name):
         return folder / name
-    found = sorted(path for path in folder.glob(f"*/{name}") if path.is_file())
+    found = sorted(inside / name for inside in folder.iterdir() if os.path.isfile(inside / name))
     if len(found) > 1:
         raise ManifestError(
             f"{manifest.title} has several files {name!r}: {listed(map(str, found))}. Keep one, or copy it to "

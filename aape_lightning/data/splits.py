@@ -73,6 +73,9 @@ class Split(Parts[Item]):
 
     Attributes:
         class_names: Name of each label; `class_names[item.label]` names an item's class.
+
+    Raises:
+        DataError: If a name is empty, or a label is none of a name.
     """
 
     class_names: list[str]
@@ -80,3 +83,13 @@ class Split(Parts[Item]):
     def __init__(self, class_names: list[str], train: list[Item], val: list[Item], test: list[Item]) -> None:
         super().__init__(train, val, test)
         object.__setattr__(self, "class_names", class_names)
+        for label, name in enumerate(class_names):
+            if not name.strip():
+                raise DataError(f"Label {label} has the empty name {name!r}. Give it one in words, for the text tower.")
+        for part in PARTS:
+            for item in self.part(part):
+                if not 0 <= item.label < len(class_names):
+                    raise DataError(
+                        f"{item.path!r} ({part}) has label {item.label}; the labels run from 0 to "
+                        f"{len(class_names) - 1}, one for each class name."
+                    )

@@ -14,8 +14,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, s
 
     Raises:
         ManifestError: If the file is missing or lacks a column.
-        DataError: If it is not UTF-8, has no row, or a row has too few or too many cells: a comma in a text that is
-            not quoted would cut it off.
+        DataError: If it is not UTF-8, has a column twice, has no row, or a row has too few or too many cells: a comma
+            in a text that is not quoted would cut it off.
     """
     if not path.is_file():
         raise ManifestError(f"No table {str(path)!r}.")
@@ -24,7 +24,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, s
             reader = csv.DictReader(file, strict=True)
             _check_header(path, list(reader.fieldnames or []), columns)
             rows = [(f"{str(path)!r}, row {number}", row) for number, row in enumerate(reader, start=2)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{str(path)!r} cannot be read as a UTF-8 CSV file: {error}.") from error
     if not rows:
         raise DataError(f"{str(path)!r} has no row beneath its header.")
@@ -37,6 +37,8 @@ def read_rows(path: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, s
 
 
 def _check_header(path: Path, header: Sequence[str], columns: Sequence[str]) -> None:
+    if twice := [column for column in columns if header.count(column) > 1]:
+        raise DataError(f"{str(path)!r} has the column {listed(twice)} more than once.")
     if missing := [column for column in columns if column not in header]:
         raise ManifestError(
             f"{str(path)!r} has no column {listed(missing)}; its columns are {listed(header, limit=20)}."

@@ -1,12 +1,12 @@
 """JSON files of annotations, read record by record with errors that name the file and the place in it."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aape_lightning.errors import DataError, listed
+from aape_lightning.errors import DataError, listed, shown
+from aape_lightning.formats.json_content import parse_json
 
 __all__ = ["Record", "read_json"]
 
@@ -82,13 +82,13 @@ class Record:
         inside = f"{self.place}.{key}" if self.place else key
         for index, entry in enumerate(entries):
             if not isinstance(entry, dict):
-                raise self.fault(f"{key}[{index}] must be an object, not {entry!r:.60}.")
+                raise self.fault(f"{key}[{index}] must be an object, not {shown(entry)}.")
             yield Record(entry, self.path, f"{inside}[{index}]")
 
     def _wrong(self, key: str, wanted: str) -> DataError:
         if key not in self.fields:
             return self.fault(f"{key!r} is missing; the keys are {listed(self.fields)}.")
-        return self.fault(f"{key!r} must be {wanted}, not {self.fields[key]!r:.60}.")
+        return self.fault(f"{key!r} must be {wanted}, not {shown(self.fields[key])}.")
 
 
 def read_json(path: Path, inner: Callable[[dict[str, Any]], Any] | None = None) -> Record:
@@ -100,12 +100,9 @@ def read_json(path: Path, inner: Callable[[dict[str, Any]], Any] | None = None) 
             are so many that they should not all be kept.
 
     Raises:
-        DataError: If the file is not JSON, or holds something else than an object.
+        DataError: If the file is not JSON (see `parse_json`), or holds something else than an object.
     """
-    try:
-        content = json.loads(path.read_bytes(), object_hook=inner)
-    except ValueError as error:
-        raise DataError(f"{str(path)!r} is not JSON: {error}.") from error
+    content = parse_json(path, inner=inner)
     if not isinstance(content, dict):
-        raise DataError(f"{str(path)!r} must hold a JSON object, not {content!r:.60}.")
+        raise DataError(f"{str(path)!r} must hold a JSON object, not {shown(content)}.")
     return Record(content, path)

@@ -76,7 +76,7 @@ def check_sizes(hyper_parameters: Mapping[str, Any], state: Mapping[str, Tensor]
     """Check that there are weights, and hyper-parameters ask for no more than they hold, before anything is built.
 
     Raises:
-        CheckpointError: If there are none, or no weight has such a size.
+        CheckpointError: If there are none, one is no number, or no weight has such a size.
     """
     if not state:
         raise CheckpointError("It holds no trained weights that are used at test time.")
@@ -84,8 +84,12 @@ def check_sizes(hyper_parameters: Mapping[str, Any], state: Mapping[str, Tensor]
     held = {size for tensor in written for size in tensor.shape}
     for name in _SIZES:
         size = hyper_parameters.get(name)
-        if size is not None and size not in held:
+        if size is not None and not (isinstance(size, int) and size in held):
             raise CheckpointError(f"Its {name} is {size!r}, and none of its weights has that size.")
+    for name, tensor in state.items():
+        whole = tensor.numel() * tensor.element_size() <= tensor.untyped_storage().nbytes()  # expanded, it may be huge
+        if whole and not tensor.isfinite().all():
+            raise CheckpointError(f"Its weights {name!r} hold a NaN or an infinity: the training diverged.")
 
 
 def check_inference(values: Mapping[str, Any], tensors: Mapping[str, Tensor], width: int) -> None:
@@ -97,7 +101,8 @@ def check_inference(values: Mapping[str, Any], tensors: Mapping[str, Tensor], wi
         width: The backbone's embedding width d.
 
     Raises:
-        CheckpointError: If a value is unknown or of another kind, or there are not as many class embeddings as classes.
+        CheckpointError: If a value is unknown or of another kind, there are not as many class embeddings as classes, or
+            one is no number.
     """
     _validate(_Inference, values, "inference")
     if unknown := [name for name in tensors if name != "class_embeddings"]:
@@ -109,6 +114,8 @@ def check_inference(values: Mapping[str, Any], tensors: Mapping[str, Tensor], wi
     if embeddings.dtype != torch.float32 or embeddings.shape != shape:
         found = f"{str(embeddings.dtype).removeprefix('torch.')} of shape {tuple(embeddings.shape)}"
         raise CheckpointError(f"Its class_embeddings must be float32 of shape {shape}, and are {found}.")
+    if not embeddings.isfinite().all():
+        raise CheckpointError("Its class_embeddings hold a NaN or an infinity.")
 
 
 def _validate(model: type[BaseModel], value: object, name: str) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from aape_lightning.data.decoding import as_rgb, check_shape, decode
 from aape_lightning.data.image_files import list_images
-from aape_lightning.data.images import as_rgb, open_image
 from aape_lightning.errors import DataError, ImageError, reason
 
 __all__ = ["AnyImage", "AnyImages", "NamedImage", "named_images"]
@@ -35,15 +35,14 @@ class NamedImage:
         """
         try:
             if self.image is None:
-                return open_image(Path(self.name))
+                return decode(Path(self.name))
+            check_shape(self.image)
             self.image.load()  # which Pillow puts off
-            if not all(self.image.size):
-                raise ValueError("it has no pixels")
             return as_rgb(self.image)
-        except (ImageError, OSError, SyntaxError, ValueError) as error:
-            cause = error.__cause__ if isinstance(error.__cause__, Exception) else error
-            told = "there is no such file" if isinstance(cause, FileNotFoundError) else reason(cause)
-            raise ImageError(f"The image {self.name!r} cannot be read: {told}.") from error
+        except FileNotFoundError as error:
+            raise ImageError(f"The image {self.name!r} cannot be read: there is no such file.") from error
+        except Exception as error:  # Pillow's decoders raise whatever damaged bytes make them stumble over
+            raise ImageError(f"The image {self.name!r} cannot be read: {reason(error)}.") from error
 
 
 AnyImage = Image.Image | NamedImage | str | Path

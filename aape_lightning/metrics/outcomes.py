@@ -76,7 +76,8 @@ class ClassifierOutcomes(Metric):
         if not self.pairs:  # of a process without an image torchmetrics would exchange numbers of another type
             nothing = torch.empty(0, dtype=torch.long, device=self.device)
             self.update(torch.empty(0, self.classes, device=self.device), nothing, nothing)
-        pairs, confidences, log_likelihoods = (tensor.cpu() for tensor in self.compute())
+        # torchmetrics makes a scalar of what it finds to be a single number.
+        pairs, confidences, log_likelihoods = (tensor.cpu().reshape(-1) for tensor in self.compute())
         label, predicted = pairs // self.classes, pairs % self.classes
         right = label == predicted
         return Outcomes(

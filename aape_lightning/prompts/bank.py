@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from aape_lightning.backbones import Backbone
 from aape_lightning.errors import BackboneMismatchError, PromptError
 from aape_lightning.files import atomic_path, is_listed
+from aape_lightning.prompts.bank_checks import check_parts, packed_texts
 from aape_lightning.prompts.embedding import embed_texts, embed_texts_together, text_shards
 
 __all__ = ["PromptBank", "open_or_build_bank"]
@@ -141,8 +142,8 @@ class PromptBank:
             found = (_hash(tensors[part] for part in _TEXTS), _hash([tensors["embeddings"]]) if verify else hashes[1])
             if found != hashes:
                 raise PromptError(f"{str(path)!r} is damaged: it does not hold what was written into it. {_REMEDY}")
-            keys, texts = _unpack(tensors["keys"]), _unpack(tensors["texts"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            keys, texts = packed_texts(tensors["keys"]), packed_texts(tensors["texts"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise PromptError(f"{str(path)!r} cannot be read as a prompt bank ({error}). {_REMEDY}") from error
         if made_with != backbone.fingerprint:
             raise BackboneMismatchError(
@@ -150,6 +151,10 @@ class PromptBank:
                 f"{made_with[:12]}), and this run uses {backbone.name!r} (weights "
                 f"{backbone.fingerprint[:12]}). Build one for it: pass the sentences (JSON) as --data.prompts."
             )
+        try:
+            check_parts(tensors, keys, texts, backbone.embed_dim)
+        except ValueError as error:
+            raise PromptError(f"{str(path)!r} cannot be read as a prompt bank ({error}). {_REMEDY}") from error
         return cls(tensors["embeddings"], tensors["offsets"], keys, texts)
 
 
@@ -172,11 +177,6 @@ def _hash(tensors: Iterable[Tensor]) -> str:
 def _pack(texts: Sequence[str]) -> Tensor:
     """Texts as one tensor of bytes, since safetensors holds tensors only."""
     return torch.frombuffer(bytearray(json.dumps(list(texts), ensure_ascii=False).encode()), dtype=torch.uint8)
-
-
-def _unpack(packed: Tensor) -> list[str]:
-    texts: list[str] = json.loads(packed.numpy().tobytes())
-    return texts
 
 
 def open_or_build_bank(

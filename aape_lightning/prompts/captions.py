@@ -66,7 +66,7 @@ def _text(path: Path, size: int = -1) -> str:
     try:
         with path.open(encoding="utf-8-sig") as file:
             return file.read(size)
-    except UnicodeDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{str(path)!r} is not UTF-8 text: {error}.") from error
 
 
@@ -74,9 +74,17 @@ def _format_of(head: str) -> str | None:
     """The format of a text file by its first line."""
     if _columns(head.split("|")):
         return "bars"
-    if _columns(next(csv.reader([head]), [])):
+    if _columns(_cells(head)):
         return "csv"
     return next((name for name, line in _LINES.items() if line.fullmatch(head)), None)
+
+
+def _cells(*lines: str) -> list[str]:
+    """The cells of a table's first row; none where it is no table."""
+    try:
+        return next(csv.reader(lines), [])
+    except csv.Error:
+        return []
 
 
 def _columns(header: Sequence[str]) -> list[str]:
@@ -96,7 +104,7 @@ def _read_json(path: Path, format: str | None) -> Captions:
 
 
 def _read_table(path: Path) -> Captions:
-    header = next(csv.reader(_text(path, _HEAD).splitlines()), [])
+    header = _cells(*_text(path, _HEAD).splitlines())
     if not (columns := _columns(header)):
         raise ManifestError(
             f"{str(path)!r} has the columns {listed(header)}; captions need one of {listed(_IMAGE_COLUMNS)} and one of "

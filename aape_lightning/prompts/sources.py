@@ -1,11 +1,11 @@
 """Where sentences come from: files of several forms, and templates filled with class names."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from aape_lightning.errors import PromptError, did_you_mean, listed
+from aape_lightning.errors import PromptError, did_you_mean, listed, shown
+from aape_lightning.formats.json_content import parse_json
 from aape_lightning.prompts.descriptors import are_descriptors, compose
 
 __all__ = ["PromptFormat", "fill_templates", "read_sentences"]
@@ -36,7 +36,7 @@ def read_sentences(path: Path, *, format: PromptFormat | None = None, dataset: s
         format = None  # what is inside has a form of its own
     for name, texts in content.items():
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise PromptError(f"{str(path)!r}: class {name!r} must hold a list of sentences, not {texts!r:.60}.")
+            raise PromptError(f"{str(path)!r}: class {shown(name)} must hold a list of sentences, not {shown(texts)}.")
     if format == "descriptors" or (format is None and are_descriptors(content)):
         return {
             name: [compose(name, phrase) for phrase in phrases if phrase.strip(" .")]  # nothing makes no sentence
@@ -51,14 +51,11 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"No prompt file {str(path)!r}. Put one there, or name one with --data.prompts FILE "
             '(JSON: {"class name": ["sentence", ...]}).'
         )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise PromptError(f"{str(path)!r} is not JSON: {error}.") from error
+    content = parse_json(path, PromptError)
     if not isinstance(content, dict) or not content:
         raise PromptError(
             f'{str(path)!r} must hold {{"class name": ["sentence", ...]}}, with at least one class; it holds '
-            f"{type(content).__name__} {str(content)[:40]!r}."
+            f"{type(content).__name__} {shown(content)}."
         )
     return content
 

@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aape_lightning.errors import RecipeError
+from aape_lightning.formats.yaml_content import parse_yaml
 from aape_lightning.protocols.jobs import Value
 from aape_lightning.protocols.names import BASE_TO_NEW, FEW_SHOT, SWEEP, TRANSFERS
 from aape_lightning.resources import written_path
@@ -62,9 +63,7 @@ def read_written(name: str) -> Written:
     """
     path = written_path(name)
     try:
-        return Written.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{str(path)!r} is not YAML: {error}.") from error
+        return Written.model_validate(parse_yaml(path, RecipeError))
     except ValidationError as error:
         faults = [f"  {_place(fault['loc'])}{fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
         raise RecipeError("\n".join([f"{str(path)!r} does not state a protocol:", *faults])) from error

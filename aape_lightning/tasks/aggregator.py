@@ -1,6 +1,6 @@
 """The aggregator alone: sentences and images in, aligned summaries out (paper section 3.2)."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from aape_lightning.backbones import BackboneSpec
 from aape_lightning.modules import build_aggregator
@@ -28,7 +28,7 @@ class AggregatorTask(AAPETask):
         query: Literal["image", "mean"] = "image",
         aggregator_lr: float = 1e-3,
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

@@ -1,6 +1,6 @@
 """AAPE for classification (paper section 3.3, Eq. 3 and 4)."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -53,7 +53,7 @@ class ClassificationTask(ClassifierEvaluation, AAPETask):
         lr: float = 1e-4,
         optimizer: Literal["adamw", "sgd"] = "adamw",
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

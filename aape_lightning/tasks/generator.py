@@ -1,6 +1,6 @@
 """The generator alone: h(x) distilled from summaries, for use as an embedding beside the image's own."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -37,7 +37,7 @@ class GeneratorTask(AAPETask):
         aggregator_lr: float = 1e-3,
         lr: float = 1e-3,
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

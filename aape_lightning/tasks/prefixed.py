@@ -70,7 +70,7 @@ class PrefixTask(AAPETask):
         aggregator_lr: float = 1e-3,
         lr: float = 8e-4,
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         image_token_width: int | None = None,
         language_fingerprint: str | None = None,
     ) -> None:

@@ -1,6 +1,6 @@
 """AAPE for image-text retrieval (paper section 3.3): h(x) is the query instead of x, against caption embeddings."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from jaxtyping import Float
 from torch import Tensor
@@ -48,7 +48,7 @@ class RetrievalTask(RetrievalEvaluation, AAPETask):
         aggregator_lr: float = 1e-3,
         lr: float = 5e-3,
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

@@ -1,6 +1,6 @@
 """Discriminative visual question answering with AAPE (paper section 3.3): a perceptron chooses among known answers."""
 
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import torch
 from jaxtyping import Float
@@ -59,7 +59,7 @@ class VQAClassifierTask(AnswerEvaluation, AAPETask):
         aggregator_lr: float = 1e-3,
         lr: float = 1e-3,
         weight_decay: float = 0.01,
-        backbone_spec: dict[str, Any] | None = None,
+        backbone_spec: dict[str, str | int | float] | None = None,
         answers: list[str] | None = None,
     ) -> None:
         super().__init__()

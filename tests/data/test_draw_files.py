@@ -85,7 +85,7 @@ def test_the_published_index_files_are_read(shared_data):
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (b"not json", "JSONDecodeError"),
+        (b"not json", "is not JSON"),
         (b"{}", "KeyError"),
         (b'{"train": 3, "val": []}', "TypeError"),
         (b'{"train": [3], "val": []}', "no path"),

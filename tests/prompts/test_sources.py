@@ -20,8 +20,8 @@ def test_reads_a_file_of_cupls_form_in_its_order(tmp_path):
     [
         (b"{", "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b"[]", r"must hold .* it holds list '\[\]'"),
-        (b"{}", r"must hold .* it holds dict '\{\}'"),
+        (b"[]", r"must hold .* it holds list \[\]"),
+        (b"{}", r"must hold .* it holds dict \{\}"),
         (b"null", "it holds NoneType"),
         (b'{"dog": "A dog."}', "class 'dog' must hold a list of sentences, not 'A dog.'"),
         (b'{"cat": ["A cat."], "dog": ["A dog.", 3]}', "class 'dog' must hold a list of sentences"),

@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from PIL.Image import Image
 from rich.table import Table
 
+from aape_lightning.data.decoding import is_turned
 from aape_lightning.errors import DataError
 from aape_lightning.files import default_workers
 from aape_lightning.progress import track
@@ -26,7 +28,7 @@ class Checked:
         title: The dataset.
         rows: Name, what is there, what the manifest expects.
         faults: What is wrong, one line each.
-        notes: What was not checked, and why.
+        notes: What was not checked, and why, and what is no fault and good to know.
     """
 
     title: str
@@ -56,7 +58,7 @@ def check_images(
     checked: Checked,
     paths: Sequence[str],
     size: Callable[[str], int],
-    opener: Callable[[str], object],
+    opener: Callable[[str], Image],
     decode: Decode,
 ) -> list[str]:
     """Look for images and decode them; what is missing or broken becomes a fault.
@@ -74,10 +76,21 @@ def check_images(
     missing = _faults(size, paths, "looking for images")
     there = [path for path in paths if path not in missing]
     chosen = {"all": there, "sample": there[:: max(1, len(there) // _SAMPLE)], "none": []}[decode]
-    broken = _faults(opener, chosen, "decoding images")
+    turned: list[str] = []
+
+    def read(path: str) -> None:
+        if is_turned(opener(path)):
+            turned.append(path)
+
+    broken = _faults(read, chosen, "decoding images")
     checked.rows.append(("images that are there", f"{len(there):,}", f"{len(paths):,}"))
     checked.rows.append(("images that decode", f"{len(chosen) - len(broken):,}", f"{len(chosen):,}"))
     checked.faults += [*missing.values(), *broken.values()]
+    if turned:
+        checked.notes.append(
+            f"{len(turned):,} of {len(chosen):,} images are to be turned or mirrored, says their EXIF, such as "
+            f"{min(turned)!r}; they are taken as they are stored, as CLIP and CoOp take them"
+        )
     return there
 
 

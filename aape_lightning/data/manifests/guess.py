@@ -1,7 +1,7 @@
 """A manifest guessed from a folder of images, a CSV, or a split JSON of CoOp's form."""
 
 import csv
-import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.schema.classes import CoopSplit, CsvSplit, Cut, FoldersSplit
 from aape_lightning.data.splits import PARTS, Part, part_called
 from aape_lightning.errors import DataError, ManifestError, listed
+from aape_lightning.formats.csv_rows import read_rows
+from aape_lightning.formats.json_content import parse_json
 
 __all__ = ["guess_manifest"]
 
@@ -35,6 +37,7 @@ def guess_manifest(place: Path) -> ClassManifest:
 
     Raises:
         ManifestError: If it is none of these, or several; the message says what was looked for and what is there.
+        DataError: If it is a CSV that breaks off or has a row of another length.
     """
     if place.is_file():
         split: _Split | None = _table(place) if place.suffix.lower() == ".csv" else _coop(place)
@@ -120,8 +123,8 @@ def _column(header: Sequence[str], names: Sequence[str]) -> str | None:
 def _coop(path: Path) -> CoopSplit | None:
     """How to read a JSON file, if it is a split like CoOp's."""
     try:
-        parts = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
+        parts = parse_json(path)
+    except DataError:
         return None
     if not isinstance(parts, dict) or not set(PARTS) <= parts.keys():
         return None
@@ -134,9 +137,8 @@ def _images_of(root: Path, split: CoopSplit | CsvSplit) -> str:
     """The folder under the root in which the split's first image lies."""
     file = root / split.file
     if isinstance(split, CsvSplit):
-        with file.open(encoding="utf-8-sig", newline="") as table:
-            first = str(next(csv.DictReader(table), {}).get(split.path, "")).strip().replace("\\", "/")
+        first = read_rows(file, [split.path])[0][1][split.path].strip().replace("\\", "/")
     else:
-        first = str(json.loads(file.read_text(encoding="utf-8-sig"))["train"][0][0])
+        first = str(parse_json(file)["train"][0][0])
     inside = [".", *class_folders(root)]
-    return next((name for name in inside if first and (root / name / first).is_file()), ".")
+    return next((name for name in inside if first and os.path.isfile(root / name / first)), ".")

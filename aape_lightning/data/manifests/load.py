@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from aape_lightning.data.manifests.guess import guess_manifest
@@ -11,6 +10,8 @@ from aape_lightning.data.manifests.names_file import read_names_file
 from aape_lightning.data.schema import CaptionManifest, ClassManifest, Manifest, QuestionManifest
 from aape_lightning.data.schema.classes import Counts, FoldersSplit, ShapesSplit
 from aape_lightning.errors import ManifestError, did_you_mean, listed
+from aape_lightning.formats.inside import leads_out
+from aape_lightning.formats.yaml_content import parse_yaml
 from aape_lightning.resources import manifest_names, manifest_path
 
 __all__ = [
@@ -108,10 +109,7 @@ def read_manifest(name: str) -> Manifest:
 
 
 def _parse(path: Path) -> Manifest:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ManifestError(f"Manifest {str(path)!r} is not YAML: {error}.") from error
+    content = parse_yaml(path, ManifestError, "Manifest")
     try:
         return _schema_of(content).model_validate(_beside(path, content))
     except ValidationError as error:
@@ -139,6 +137,8 @@ def _beside(path: Path, content: Any) -> Any:  # noqa: ANN401
         return content
     resolved = dict(content)
     if isinstance(names := content.get("class_names"), str):
+        if leads_out(names):
+            raise ManifestError(f"Manifest {str(path)!r}: class_names {names!r} leads out of the manifest's folder.")
         resolved["class_names"] = read_names_file(path.parent / names, keyed=_has_keys(content))
     if isinstance(root := content.get("root"), str):
         resolved["root"] = str((path.parent / root).absolute())

@@ -19,7 +19,7 @@ def read_names_file(path: Path, *, keyed: bool) -> list[str] | dict[str, str]:
     """
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # no Unicode, or no name of a file
         raise ManifestError(f"The class names {str(path)!r} cannot be read: {error}.") from error
     if not lines:
         raise ManifestError(f"The class names {str(path)!r} are empty.")

@@ -22,6 +22,7 @@ from aape_lightning.data.shapes import shapes_captions
 from aape_lightning.data.splits import PARTS, Part, Parts, part_called
 from aape_lightning.errors import DataError, ManifestError, listed
 from aape_lightning.formats.csv_rows import read_rows
+from aape_lightning.formats.inside import check_inside
 from aape_lightning.prompts.caption_files import coco_images, karpathy_images, read_caption_json, strip_captions
 
 __all__ = ["CaptionedImage", "read_caption_split"]
@@ -57,8 +58,8 @@ def read_caption_split(manifest: CaptionManifest | ClassManifest, root: Path) ->
     Raises:
         ManifestError: If the dataset's folder or a file of it is missing, or it has no captions.
         PromptError: If the captions of Flickr's form are in no form that is known.
-        DataError: If a file is malformed, a part is called otherwise, an image stands twice or in two parts, or has no
-            caption.
+        DataError: If a file is malformed, a part is called otherwise, an image stands twice or in two parts, has no
+            caption, or its path leads out of the image folder.
     """
     source = manifest.split
 
@@ -148,6 +149,7 @@ def _into_parts(found: Found, files: str | dict[Part, str]) -> Parts[CaptionedIm
             raise DataError(f"{files!r}: {image.path!r} is in {earlier} and in {part}.")
         parts[part].append(image)
     images = [image for part in PARTS for image in parts[part]]
+    check_inside((image.path for image in images), files)
     if len(images) > len(part_of):
         counts = Counter(image.path for image in images)
         raise DataError(f"{files!r}: listed twice: {listed(path for path, count in counts.items() if count > 1)}.")

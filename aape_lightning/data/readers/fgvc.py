@@ -49,7 +49,7 @@ def _lines(path: Path) -> list[str]:
         )
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{str(path)!r} is not UTF-8 text: {error}.") from error
     if not lines:
         raise DataError(f"{str(path)!r} is empty.")

@@ -44,6 +44,6 @@ def _lists(lists: Path | dict[Part, Path]) -> Iterator[tuple[str, Part, list[str
     for part, path in lists.items():
         try:
             lines = path.read_text(encoding="utf-8-sig").split("\n")
-        except UnicodeDecodeError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"{str(path)!r} is not UTF-8 text: {error}.") from error
         yield repr(str(path)), part, [line.strip() for line in lines if line.strip()]

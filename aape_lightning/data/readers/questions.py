@@ -16,6 +16,7 @@ from aape_lightning.data.shapes import shapes_questions
 from aape_lightning.data.splits import PARTS, Part, Parts
 from aape_lightning.errors import DataError, listed
 from aape_lightning.formats.csv_rows import read_rows
+from aape_lightning.formats.inside import check_inside
 from aape_lightning.formats.json_records import Record, read_json
 
 __all__ = ["Question", "read_question_split"]
@@ -56,7 +57,8 @@ def read_question_split(manifest: QuestionManifest, root: Path) -> Parts[Questio
     Raises:
         ManifestError: If the dataset's folder or a file of it is missing, or a table lacks a column.
         DataError: If a file is malformed, a question or an answer of a table is empty, questions and annotations do
-            not match, or a table's image without a suffix is not in the image folder, or is there twice.
+            not match, a table's image without a suffix is not in the image folder, or is there twice, or an image's
+            path leads out of the image folder.
     """
     source = manifest.split
     parts: dict[Part, list[Question]] = {"train": [], "val": [], "test": []}
@@ -71,6 +73,8 @@ def read_question_split(manifest: QuestionManifest, root: Path) -> Parts[Questio
         images = _Images(manifest, root)
         for part, name in source.files.items():
             parts[part] = list(_table(annotation_file(manifest, root, name), part, source, images))
+    for part, questions in parts.items():
+        check_inside((question.path for question in questions), f"{manifest.title}, {part}")
     return Parts(**parts)
 
 

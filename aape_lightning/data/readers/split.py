@@ -1,6 +1,7 @@
 """Reading splits: a dataset's files, whatever their form, as a `Split`."""
 
-import json
+import os
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from aape_lightning.data.readers.folders import read_folders_split
 from aape_lightning.data.readers.tables import read_csv_split
 from aape_lightning.data.schema import ClassManifest
 from aape_lightning.data.shapes import shapes_split
-from aape_lightning.data.splits import Item, Split
-from aape_lightning.errors import DataError, ManifestError
+from aape_lightning.data.splits import PARTS, Item, Split
+from aape_lightning.errors import DataError, ManifestError, shown
+from aape_lightning.formats.inside import check_inside
+from aape_lightning.formats.json_content import parse_json
 
 __all__ = ["read_coop_split", "read_split"]
 
@@ -27,13 +30,14 @@ def read_split(manifest: ClassManifest, root: Path, split_file: Path | None = No
 
     Raises:
         ManifestError: If the folder or the split file is missing.
-        DataError: If the split file is malformed or a part of it is empty.
+        DataError: If the split file is malformed, a part of it is empty, or a path in it leads out of the image folder.
     """
     source = manifest.split
     if source.format == "shapes":
         return shapes_split((source.style,), source.parts)
     if source.format == "fgvc":
-        return read_fgvc_split(dataset_folder(manifest, root) if split_file is None else split_file.parent)
+        folder = dataset_folder(manifest, root) if split_file is None else split_file.parent
+        return _checked(read_fgvc_split(folder), folder)
     if source.format == "folders":
         if split_file is not None:
             raise ManifestError(
@@ -42,14 +46,20 @@ def read_split(manifest: ClassManifest, root: Path, split_file: Path | None = No
         return read_folders_split(image_folder(manifest, root), source, manifest.class_names, manifest.title)
     if split_file is None:
         split_file = dataset_folder(manifest, root) / source.file
-    if not split_file.is_file():
+    if not os.path.isfile(split_file):
         raise ManifestError(
             f"No split file {str(split_file)!r} for {manifest.title}.{_where_to_get(manifest)} Name another with "
             "--split-file."
         )
     if source.format == "csv":
-        return read_csv_split(split_file, source, manifest.listed_names)
-    return read_coop_split(split_file)
+        return _checked(read_csv_split(split_file, source, manifest.listed_names), split_file)
+    return _checked(read_coop_split(split_file), split_file)
+
+
+def _checked(split: Split, file: Path) -> Split:
+    for part in PARTS:
+        check_inside((item.path for item in split.part(part)), file)
+    return split
 
 
 def _where_to_get(manifest: ClassManifest) -> str:
@@ -63,32 +73,32 @@ def read_coop_split(path: Path) -> Split:
         DataError: If it is not of this form, a label has two names, two labels share one, labels have gaps, or the
             training or the test part is empty.
     """
-    try:
-        parts = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise DataError(f"{str(path)!r} is not JSON: {error}.") from error
+    parts = parse_json(path)
     if not isinstance(parts, dict) or not {"train", "val", "test"} <= parts.keys():
         raise DataError(f"{str(path)!r} must hold the keys train, val and test, as CoOp's split files do.")
     for part in ("train", "val", "test"):
         if not isinstance(parts[part], list):
-            raise DataError(f"{str(path)!r}: {part} is {parts[part]!r:.80}, not a list of [path, label, class name].")
+            raise DataError(f"{str(path)!r}: {part} is {shown(parts[part])}, not a list of [path, label, class name].")
     names: dict[int, str] = {}
     read = {part: [_read_row(path, part, row, entry, names) for row, entry in enumerate(parts[part])]
             for part in ("train", "val", "test")}  # fmt: skip
     if not read["train"] or not read["test"]:
         empty = "train" if not read["train"] else "test"
         raise DataError(f"{str(path)!r}: the part {empty!r} is empty.")
-    if sorted(names) != list(range(len(names))):
-        gaps = sorted(set(range(max(names) + 1)) - names.keys())
-        raise DataError(f"{str(path)!r}: no image has label {gaps[0]}; labels must run from 0 without gaps.")
+    if (unused := next(label for label in count() if label not in names)) != len(names):
+        raise DataError(f"{str(path)!r}: no image has label {unused}; labels must run from 0 without gaps.")
     class_names = [names[label] for label in range(len(names))]
+    first: dict[str, int] = {}
     for label, name in enumerate(class_names):
-        if class_names.index(name) != label:
+        if (earlier := first.setdefault(name, label)) != label:
             raise DataError(
-                f"{str(path)!r}: labels {class_names.index(name)} and {label} are both named {name!r}; sentences and "
+                f"{str(path)!r}: labels {earlier} and {label} are both named {name!r}; sentences and "
                 "class embeddings are kept by name, so rename one."
             )
-    return Split(class_names, **read)
+    try:
+        return Split(class_names, **read)
+    except DataError as error:
+        raise DataError(f"{str(path)!r}: {error}") from error
 
 
 def _read_row(path: Path, part: str, row: int, entry: Any, names: dict[int, str]) -> Item:  # noqa: ANN401
@@ -97,4 +107,4 @@ def _read_row(path: Path, part: str, row: int, entry: Any, names: dict[int, str]
             if names.setdefault(label, name) != name:
                 raise DataError(f"{str(path)!r}: label {label} is both {names[label]!r} and {name!r} ({part}[{row}]).")
             return Item(image, label)
-    raise DataError(f"{str(path)!r}: {part}[{row}] is {entry!r:.80}, not [path, label, class name].")
+    raise DataError(f"{str(path)!r}: {part}[{row}] is {shown(entry)}, not [path, label, class name].")

@@ -1,8 +1,22 @@
 """What every manifest has: the dataset's name, where its files lie, its terms, and where to get it."""
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pathlib import PurePath
+from typing import Annotated
 
-__all__ = ["Manifest", "Strict"]
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from aape_lightning.formats.inside import leads_out
+
+__all__ = ["InnerPath", "Manifest", "Strict"]
+
+
+def _inner(path: str) -> str:
+    if leads_out(path):
+        raise ValueError(f"{path!r} leads out of the dataset's folder: paths are relative, without '..'")
+    return path
+
+
+InnerPath = Annotated[str, AfterValidator(_inner)]
 
 
 class Strict(BaseModel):
@@ -22,7 +36,7 @@ class Manifest(Strict):
             manifest's own folder, or absolute.
         folder: Folder names under the data root, in order of preference; empty where the files lie in the root itself.
         images: Image folders inside the dataset's folder, in order of preference, to which the split's paths are
-            relative.
+            relative; `../OTHER` is that of another dataset under the same data root.
         licence: Terms of use.
         source: Where to get it.
         counts: What it must hold.
@@ -32,7 +46,7 @@ class Manifest(Strict):
     name: str
     title: str = ""
     root: str | None = None
-    folder: list[str] = []
+    folder: list[InnerPath] = []
     images: list[str] = Field(default=["."], min_length=1)
     licence: str = ""
     source: str = ""
@@ -42,6 +56,13 @@ class Manifest(Strict):
     @classmethod
     def _one_or_several(cls, value: object) -> object:
         return [value] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _images_lie_under_the_root(self) -> "Manifest":
+        below = min((len(PurePath(name).parts) for name in self.folder), default=0)
+        if outside := [name for name in self.images if leads_out(name, below)]:
+            raise ValueError(f"images: {outside[0]!r} leads out of the data root")
+        return self
 
     @model_validator(mode="before")
     @classmethod

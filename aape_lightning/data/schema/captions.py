@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aape_lightning.data.schema.base import Manifest, Strict
+from aape_lightning.data.schema.base import InnerPath, Manifest, Strict
 from aape_lightning.data.splits import Part
 
 __all__ = [
@@ -26,7 +26,7 @@ class KarpathyCaptions(Strict):
     """
 
     format: Literal["karpathy"]
-    file: str
+    file: InnerPath
 
 
 class CocoCaptions(Strict):
@@ -38,8 +38,8 @@ class CocoCaptions(Strict):
     """
 
     format: Literal["coco"]
-    files: dict[Part, str] = Field(min_length=1)
-    prefixes: dict[Part, str] = {}
+    files: dict[Part, InnerPath] = Field(min_length=1)
+    prefixes: dict[Part, InnerPath] = {}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "CocoCaptions":
@@ -57,8 +57,8 @@ class FlickrCaptions(Strict):
     """
 
     format: Literal["flickr"]
-    file: str
-    split: str | dict[Part, str]
+    file: InnerPath
+    split: InnerPath | dict[Part, InnerPath]
 
 
 class CsvCaptions(Strict):
@@ -72,7 +72,7 @@ class CsvCaptions(Strict):
     """
 
     format: Literal["csv"]
-    file: str
+    file: InnerPath
     path: str = "path"
     captions: list[str] = Field(default=["caption"], min_length=1)
     split: str = "split"

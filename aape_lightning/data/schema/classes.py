@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aape_lightning.data.schema.base import Manifest, Strict
+from aape_lightning.data.schema.base import InnerPath, Manifest, Strict
 from aape_lightning.data.splits import PARTS, Part
 from aape_lightning.prompts.names import normalise_name
 from aape_lightning.prompts.sources import PromptFormat
@@ -50,7 +50,7 @@ class CoopSplit(Strict):
     """
 
     format: Literal["coop"]
-    file: str
+    file: InnerPath
 
 
 class FgvcSplit(Strict):
@@ -82,7 +82,7 @@ class FoldersSplit(Strict):
     """
 
     format: Literal["folders"]
-    parts: dict[Part, str] = {}
+    parts: dict[Part, InnerPath] = {}
     cut: Cut | None = None
     numbered: bool = False
 
@@ -110,7 +110,7 @@ class CsvSplit(Strict):
     """
 
     format: Literal["csv"]
-    file: str
+    file: InnerPath
     path: str = "path"
     label: str = "label"
     split: str | None = None
@@ -133,7 +133,8 @@ class PromptSource(Strict):
     """A sentence file and how its names map to the dataset's.
 
     Attributes:
-        file: The sentence file, relative to the data root; absent where the dataset makes its own sentences.
+        file: The sentence file, relative to the data root, which it may leave; absent where the dataset makes its
+            own.
         format: Its form; recognised by its content where absent.
         dataset: Its key for this dataset, where one file holds several; the manifest's name where absent.
         aliases: File's class name -> dataset's class name, for what the rules of `prompts.names` do not resolve.
@@ -178,7 +179,7 @@ class ClassManifest(Manifest):
     template_sets: dict[str, list[str]] = {}
     prompts: dict[str, PromptSource] = {}
     counts: Counts | None = None
-    domains: dict[str, Counts] = {}
+    domains: dict[InnerPath, Counts] = {}
 
     @property
     def listed_names(self) -> list[str] | None:

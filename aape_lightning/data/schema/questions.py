@@ -1,13 +1,17 @@
 """Manifests of questions about images."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from aape_lightning.data.schema.base import Manifest, Strict
+from aape_lightning.data.schema.base import InnerPath, Manifest, Strict
 from aape_lightning.data.splits import Part
 
 __all__ = ["CsvQuestions", "QuestionCounts", "QuestionManifest", "ShapesQuestions", "VqaQuestions"]
+
+
+_PLACE = re.compile(r"\{0?(?::0?\d{0,2}d?)?\}")  # no attributes, and no width that takes memory
 
 
 class VqaQuestions(Strict):
@@ -20,25 +24,21 @@ class VqaQuestions(Strict):
     """
 
     format: Literal["vqa"]
-    questions: dict[Part, str] = Field(min_length=1)
-    annotations: dict[Part, str] = {}
-    images: dict[Part, str]
+    questions: dict[Part, InnerPath] = Field(min_length=1)
+    annotations: dict[Part, InnerPath] = {}
+    images: dict[Part, InnerPath]
 
     @model_validator(mode="after")
     def _parts_agree(self) -> "VqaQuestions":
         if self.images.keys() != self.questions.keys() or not self.annotations.keys() <= self.questions.keys():
             raise ValueError("`images` must name the parts of `questions`, and `annotations` no others")
         for template in self.images.values():
-            if _path_of(template, 1) == _path_of(template, 2):
-                raise ValueError(f"{template!r} has no place for an image's number, such as {{:012d}}")
+            rest, places = _PLACE.subn("", template)
+            if places != 1:
+                raise ValueError(f"{template!r} needs one place for an image's number, such as {{:012d}}")
+            if "{" in rest or "}" in rest:
+                raise ValueError(f"{template!r} may hold an image's number only, such as {{:012d}}")
         return self
-
-
-def _path_of(template: str, number: int) -> str:
-    try:
-        return template.format(number)
-    except (IndexError, KeyError) as error:
-        raise ValueError(f"{template!r} may hold an image's number only, such as {{:012d}}") from error
 
 
 class CsvQuestions(Strict):
@@ -53,7 +53,7 @@ class CsvQuestions(Strict):
     """
 
     format: Literal["csv"]
-    files: dict[Part, str] = Field(min_length=1)
+    files: dict[Part, InnerPath] = Field(min_length=1)
     image: str = "image"
     question: str = "question"
     answer: str = "answer"

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from aape_lightning.errors import PromptError, did_you_mean, listed
+from aape_lightning.formats.yaml_content import parse_yaml
 from aape_lightning.prompts.generation.articles import article
 
 __all__ = ["QuestionSet", "fill_question", "question_set"]
@@ -46,9 +45,9 @@ def question_set(source: str, dataset: str) -> QuestionSet:
             f"{did_you_mean(source, _SHIPPED)}"
         )
     try:
-        text = path.read_text(encoding="utf-8")
-        found = yaml.safe_load(text) if path.suffix in (".yaml", ".yml") else _lines(text)
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        is_yaml = path.suffix in (".yaml", ".yml")
+        found = parse_yaml(path, PromptError) if is_yaml else _lines(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
         raise PromptError(f"The questions {str(path)!r} cannot be read: {error}.") from error
     name = source
     if isinstance(found, dict):

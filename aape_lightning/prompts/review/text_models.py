@@ -1,5 +1,6 @@
 """Text models of sentence-transformers: they know better than CLIP's text tower what two sentences have in common."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from aape_lightning.errors import PromptError, reason
+from aape_lightning.errors import PromptError, listed, reason
 from aape_lightning.hub import ask_hub, without_loading_bars
 from aape_lightning.progress import track
 from aape_lightning.prompts.review.flags import TEXT_MODEL
@@ -74,4 +75,15 @@ def _load(name: str, *, local_files_only: bool) -> TextModel:
     from sentence_transformers import SentenceTransformer
 
     with without_loading_bars():
-        return TextModel(name, SentenceTransformer(name, local_files_only=local_files_only))
+        _refuse_other_classes(Path(name) / "modules.json")
+        model = SentenceTransformer(name, local_files_only=local_files_only, trust_remote_code=False)
+        return TextModel(name, model)
+
+
+def _refuse_other_classes(modules: Path) -> None:
+    """Refuse a folder that names classes of others: sentence-transformers 5 imports them, unlike those of the Hub."""
+    if not modules.is_file():
+        return
+    kinds = [str(entry["type"]) for entry in json.loads(modules.read_text(encoding="utf-8"))]
+    if others := [kind for kind in kinds if not kind.startswith("sentence_transformers.")]:
+        raise ValueError(f"its modules.json names classes to import: {listed(others)}")

@@ -84,7 +84,7 @@ def hub(monkeypatch):
     """A Hub that has one model and a machine whose cache has none; notes what is asked of either."""
     asked = []
 
-    def load(name, *, local_files_only):
+    def load(name, *, local_files_only, trust_remote_code):
         asked.append("cache" if local_files_only else "download")
         if local_files_only:
             raise OSError("not in the cache")
