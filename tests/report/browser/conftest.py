@@ -13,9 +13,13 @@ sys.path.insert(0, str(HERE.parent))
 AUDIT = (HERE / "audit.js").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser():
-    """A headless Chromium; tests are skipped where there is none."""
+    """A headless Chromium; tests are skipped where there is none.
+
+    Playwright keeps an event loop running for as long as it lives, beside which no other test could start one: it is
+    ended with each module.
+    """
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with playwright.sync_playwright() as driver:
         try:
@@ -41,7 +45,7 @@ def page_of(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def opened(browser, page_of):
     """Opens a protocol's page, once for each appearance, with everything that is folded away unfolded.
 
