@@ -1,6 +1,5 @@
 """CLIP-Adapter (Gao et al., arXiv 2110.04544): a residual bottleneck on the image embedding; classes go by text."""
 
-
 from jaxtyping import Float
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn

@@ -1,6 +1,5 @@
 """CoCoOp: a context that shifts with the image (Zhou et al., CVPR 2022)."""
 
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn

@@ -1,6 +1,5 @@
 """CoOp: context vectors ahead of the class name, learned for all classes together (Zhou et al., IJCV 2022)."""
 
-
 from aape_lightning.baselines.context import ContextTask
 
 __all__ = ["CoOpTask"]

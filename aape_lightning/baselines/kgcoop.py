@@ -1,6 +1,5 @@
 """KgCoOp: CoOp held close to the hand-crafted prompts (Yao et al., CVPR 2023)."""
 
-
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
