@@ -68,7 +68,7 @@ def test_questions_come_from_a_file(name, content, tmp_path):
     [
         ("q.txt", "Describe a dog\n", "'Describe a dog' is no question with {}"),
         ("q.txt", "# nothing\n", "must hold a list of questions"),
-        ("q.yaml", "a: [", "cannot be read"),
+        ("q.yaml", "a: [", "is not YAML"),
         ("q.yaml", "5", "must hold a list of questions, not 5"),
         ("q.yaml", "[1, 2]", "1 is no question"),
         ("q.yaml", "pets: ['Describe {}']", "no questions for 'toy'.*'pets'"),
