@@ -38,13 +38,10 @@ def run_answer(options: argparse.Namespace) -> None:
     Raises:
         AAPEError: As `AdaptedCLIP.answer`.
     """
-    import time
-
     decoding = decoding_of(options)
     work = Work.begin(options, (".csv", ".json"))
-    start = time.perf_counter()
-    answers = work.model.answer(work.images, options.question, decoding=decoding, skip=work.skip)
-    work.seconds = time.perf_counter() - start
+    with work.timed():
+        answers = work.model.answer(work.images, options.question, decoding=decoding, skip=work.skip)
     work.give(_table(answers), answers.table(), {"answers": answers.as_dicts()})
 
 

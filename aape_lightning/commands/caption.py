@@ -37,13 +37,10 @@ def run_caption(options: argparse.Namespace) -> None:
     Raises:
         AAPEError: As `AdaptedCLIP.caption`.
     """
-    import time
-
     decoding = decoding_of(options)
     work = Work.begin(options, (".csv", ".json"))
-    start = time.perf_counter()
-    captions = work.model.caption(work.images, prompt=options.prompt, decoding=decoding, skip=work.skip)
-    work.seconds = time.perf_counter() - start
+    with work.timed():
+        captions = work.model.caption(work.images, prompt=options.prompt, decoding=decoding, skip=work.skip)
     work.give(_table(captions), captions.table(), {"images": captions.as_dicts()})
 
 

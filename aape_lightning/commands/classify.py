@@ -58,7 +58,6 @@ def run_classify(options: argparse.Namespace) -> None:
         AAPEError: As `AdaptedCLIP.classify`.
     """
     import sys
-    import time
     import warnings
 
     from aape_lightning.commands.class_lists import chosen_classes, chosen_templates
@@ -67,13 +66,11 @@ def run_classify(options: argparse.Namespace) -> None:
     names, sentences = chosen_classes(options.classes)
     templates = chosen_templates(options.templates)
     work = Work.begin(options, (".csv", ".json"))
-    start = time.perf_counter()
-    with warnings.catch_warnings():
+    with work.timed(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ClassTextWarning)  # told below
         result = work.model.classify(
             work.images, names, templates=templates, sentences=sentences, top=options.top, skip=work.skip
         )
-    work.seconds = time.perf_counter() - start
     if result.note:
         print(f"aape: warning: {result.note}", file=sys.stderr)
     found = {"classes": len(result.class_names), "note": result.note, "images": result.as_dicts()}

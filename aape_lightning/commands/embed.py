@@ -46,14 +46,11 @@ def run_embed(options: argparse.Namespace) -> None:
     Raises:
         AAPEError: As `AdaptedCLIP.embed`.
     """
-    import time
-
     from rich.table import Table
 
     work = Work.begin(options, _SUFFIXES)
-    start = time.perf_counter()
-    embeddings = work.model.embed(work.images, options.kind, skip=work.skip)
-    work.seconds = time.perf_counter() - start
+    with work.timed():
+        embeddings = work.model.embed(work.images, options.kind, skip=work.skip)
     work.check()
     _write(options.out, embeddings, work)
     table = Table(box=None, show_header=False)

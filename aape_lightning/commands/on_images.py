@@ -1,9 +1,10 @@
 """What `aape classify`, `embed`, `caption` and `answer` share: a checkpoint at work on images that a user names."""
 
 import argparse
+import contextlib
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,6 +131,13 @@ class Work:
             batch_size=options.batch_size,
         )
         return cls(options, model, images, time.perf_counter() - start)
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """Note how long the block takes, as `seconds`."""
+        start = time.perf_counter()
+        yield
+        self.seconds = time.perf_counter() - start
 
     def skip(self, name: str, error: "ImageError") -> None:
         """Name an image that is left out."""

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
 from aape_lightning.protocols.faults import told_faults
-from aape_lightning.protocols.results import RESULT_FILE
+from aape_lightning.protocols.results import unreadable
 
 __all__ = [
     "EXAMPLES_FILE",
@@ -170,7 +170,4 @@ def read_examples(path: Path) -> Examples:
     try:
         return _EXAMPLES.validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ResultError(
-            f"{str(path)!r} is not a file of examples ({told_faults(error)}). Remove it and the {RESULT_FILE} "
-            "beside it, and run the protocol again."
-        ) from error
+        raise unreadable(path, "examples", error) from error

@@ -5,10 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
-from aape_lightning.protocols.faults import told_faults
-from aape_lightning.protocols.results import RESULT_FILE
+from aape_lightning.protocols.results import unreadable
 
 __all__ = [
     "EXPLANATIONS_FILE",
@@ -158,7 +156,4 @@ def read_explanations(path: Path) -> Explanations:
     try:
         return Explanations.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ResultError(
-            f"{str(path)!r} is not a file of explanations ({told_faults(error)}). Remove it and the {RESULT_FILE} "
-            "beside it, and run the protocol again."
-        ) from error
+        raise unreadable(path, "explanations", error) from error

@@ -5,11 +5,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
-from aape_lightning.errors import ResultError
 from aape_lightning.files import write_text
 from aape_lightning.metrics import Reliability
-from aape_lightning.protocols.faults import told_faults
-from aape_lightning.protocols.results import RESULT_FILE
+from aape_lightning.protocols.results import unreadable
 
 __all__ = ["OUTCOMES_FILE", "PartOutcomes", "read_outcomes", "write_outcomes"]
 
@@ -72,7 +70,4 @@ def read_outcomes(path: Path) -> dict[str, PartOutcomes]:
     try:
         return _PARTS.validate_json(path.read_bytes())
     except ValidationError as error:
-        raise ResultError(
-            f"{str(path)!r} is not a file of outcomes ({told_faults(error)}). Remove it and the {RESULT_FILE} "
-            "beside it, and run the protocol again."
-        ) from error
+        raise unreadable(path, "outcomes", error) from error

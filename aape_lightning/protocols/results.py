@@ -12,7 +12,7 @@ from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
 from aape_lightning.protocols.faults import told_faults
 
-__all__ = ["RESULT_FILE", "Result", "find_results", "read_results"]
+__all__ = ["RESULT_FILE", "Result", "find_results", "read_results", "unreadable"]
 
 RESULT_FILE = "result.json"
 
@@ -79,6 +79,20 @@ class Result:
             raise ResultError(
                 f"{str(path)!r} is not a result file ({told_faults(error)}). Remove it and run the protocol again."
             ) from error
+
+
+def unreadable(path: Path, what: str, error: ValidationError) -> ResultError:
+    """The error for a file beside a result that does not hold what it should.
+
+    Args:
+        path: The file.
+        what: What it should hold.
+        error: What is wrong with it.
+    """
+    return ResultError(
+        f"{str(path)!r} is not a file of {what} ({told_faults(error)}). Remove it and the {RESULT_FILE} beside it, and "
+        "run the protocol again."
+    )
 
 
 def find_results(folder: Path) -> list[tuple[Path, Result]]:
