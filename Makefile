@@ -71,8 +71,9 @@ type: $(READY) ## mypy --strict
 tests: $(READY) ## pytest, a process for each core
 	$(BIN)/pytest --numprocesses auto --dist loadfile $(ARGS)
 
-test-faults: $(READY) ## kill protocols at random moments and start them again (many minutes, not part of `make test`)
-	$(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)
+# One thread a process: forks inherit none. AAPE_TEST_KILLS=5 make test-faults kills less often.
+test-faults: $(READY) ## kills, full disks and other faults, each survived: a table (half an hour, not part of `make test`)
+	OMP_NUM_THREADS=1 $(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)
 
 fuzz: $(READY) ## 100,000 hostile files for each parser of strangers' files (hours; ARGS='--only manifest' for one)
 	$(BIN)/python tests/fuzz/run.py --executions 100000 $(ARGS)

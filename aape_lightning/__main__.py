@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from aape_lightning.commands.exits import exit_code_of, leaving_on_sigterm
+from aape_lightning.commands.exits import exit_code_of, leaving_on_sigterm, one_voice
 from aape_lightning.commands.parsing import QUIET, is_completing
 
 __all__ = ["main", "parser"]
@@ -25,7 +25,7 @@ def main(args: Sequence[str] | None = None) -> int:
     # OpenMP's threads spin while they wait for one another, by default so long that beside any other load small steps
     # took 20 times as long; without any spinning they take twice as long on an idle machine. This much costs neither.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    with leaving_on_sigterm():
+    with leaving_on_sigterm(), one_voice():
         return exit_code_of(lambda: _run(words))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from aape_lightning.errors import RecipeError
 from aape_lightning.resources import recipe_path
 
 __all__ = ["RUN_OPTIONS", "expand_recipes", "recipe_arguments"]
@@ -14,20 +15,30 @@ RUN_OPTIONS = (
 
 
 def expand_recipes(args: Sequence[str]) -> list[str]:
-    """Replace short recipe names after `--config` by their files.
+    """Replace short recipe names after `--config` by their files, once these are known to be YAML.
+
+    The parser of recipes lets through whatever the YAML library raises, and takes a key that stands twice.
 
     Raises:
-        RecipeError: If a name is neither a file nor a recipe.
+        RecipeError: If a name is neither a file nor a recipe, or a file is not YAML (see `parse_yaml`).
     """
     expanded, config_next = [], False
     for arg in args:
         if config_next:
-            arg = str(recipe_path(arg))
+            arg = _checked(arg)
         elif arg.startswith("--config="):
-            arg = f"--config={recipe_path(arg.removeprefix('--config='))}"
+            arg = f"--config={_checked(arg.removeprefix('--config='))}"
         config_next = arg in ("--config", "-c")
         expanded.append(arg)
     return expanded
+
+
+def _checked(recipe: str) -> str:
+    from aape_lightning.formats.yaml_content import parse_yaml  # no help waits for a YAML library
+
+    path = recipe_path(recipe)
+    parse_yaml(path, RecipeError, "The recipe")
+    return str(path)
 
 
 def recipe_arguments(

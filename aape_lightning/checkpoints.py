@@ -11,33 +11,41 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
+from packaging.version import InvalidVersion, Version
 
-from aape_lightning.errors import CheckpointError, reason
+from aape_lightning.errors import CheckpointError, reason, shown
+from aape_lightning.language.load import refuse_unasked
 
 __all__ = ["check_checkpoint"]
 
 _PACKAGE = "aape_lightning."
 _CLASS, _OWN = "class_path", frozenset({"_class_path", "_instantiator"})
 _PLAIN = (type(None), bool, int, float, str)
+_FIRST = Version("2.6")
 
 
-def check_checkpoint(path: Path, task: str | None, *, resumes: bool) -> None:
+def check_checkpoint(path: Path, task: str | None, language_model: str | None = None, *, resumes: bool) -> None:
     """Check that a file is a checkpoint of a task, and holds tensors and plain values only.
 
     Args:
         path: The file of `--ckpt_path`.
         task: Class path of the task that the recipe names; None where it names none.
+        language_model: The language model that the recipe names; None where it names none.
         resumes: Whether a run is to go on from it.
 
     Raises:
-        CheckpointError: If it is missing or no checkpoint, or would run code, or names a class to build or to import
-            that is neither the recipe's nor a task of this package.
+        LanguageModelError: If it names a language model that would be downloaded from somebody's repository.
+        CheckpointError: If it is missing or no checkpoint, of a Lightning before ours, or would run code, or names a
+            class to build or to import that is neither the recipe's nor a task of this package.
     """
     told = f"{str(path)!r} (--ckpt_path)"
     found = _read(path, told)
     if not isinstance(found, dict) or not isinstance(found.get("state_dict"), dict):
         raise CheckpointError(f"{told} holds no state_dict, so it is no checkpoint of a task.")
+    _check_version(found.get("pytorch-lightning_version"), told)
     _check_hyper_parameters(found.get("hyper_parameters") or {}, task, told)
+    if (named := (found.get("hyper_parameters") or {}).get("language_model")) != language_model:
+        refuse_unasked(named, told)
     if resumes and "optimizer_states" not in found:
         raise CheckpointError(f"{told} holds no state of a run; resume from last.ckpt beside it.")
 
@@ -54,6 +62,18 @@ def _read(path: Path, told: str) -> object:
             f"{told} is no checkpoint that holds tensors and plain values only: {reason(error)}."
         ) from error
     return found
+
+
+def _check_version(version: object, told: str) -> None:
+    """Refuse what Lightning, which changes checkpoints of older versions into its own form, would stumble over."""
+    try:
+        written = Version(version) if isinstance(version, str) else None
+    except InvalidVersion:
+        written = None
+    if written is None or written < _FIRST:
+        raise CheckpointError(
+            f"{told} is of Lightning's version {shown(version)}; those of aape_lightning are of {_FIRST} or later."
+        )
 
 
 def _check_hyper_parameters(found: object, task: str | None, told: str) -> None:

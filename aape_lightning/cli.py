@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import itertools
 import json
 import shlex
 import sys
@@ -26,10 +27,19 @@ import aape_lightning.data.vqa
 import aape_lightning.tasks
 import aape_lightning.tasks.pretraining  # noqa: F401 - these let recipes name classes by their short names
 from aape_lightning.arguments import expand_recipes
-from aape_lightning.callbacks import LearningRate, PredictionWriter, ProgressBar, RunFiles
+from aape_lightning.callbacks import (
+    LearningRate,
+    PredictionWriter,
+    ProgressBar,
+    RunFiles,
+    SameRun,
+    SavedConfig,
+    StepSeeds,
+)
 from aape_lightning.checkpoints import check_checkpoint
-from aape_lightning.errors import AAPEError, CheckpointError, RecipeError
-from aape_lightning.logs import LogRun, chosen_loggers, default_loggers, flat_hyper_parameters
+from aape_lightning.errors import AAPEError, CheckpointError, RecipeError, StorageError
+from aape_lightning.files import OF_DISKS, check_writable, told_os_error
+from aape_lightning.logs import LogRun, chosen_loggers, default_loggers, flat_hyper_parameters, set_earlier_aside
 from aape_lightning.messages import is_quiet, quiet_known_messages
 from aape_lightning.protocols.provenance import config_hash, device_name, now, versions
 from aape_lightning.protocols.results import Result
@@ -58,7 +68,7 @@ class AAPECLI(LightningCLI):
             auto_configure_optimizers=False,
             seed_everything_default=1,
             parser_kwargs=_NO_EXIT | dict.fromkeys(self.subcommands(), _NO_EXIT),
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=SavedConfig,
             args=expand_recipes(args),
             run=run,
             **kwargs,
@@ -92,7 +102,8 @@ class AAPECLI(LightningCLI):
         subcommand = self.config.get("subcommand")
         if path := self.config[subcommand].get("ckpt_path") if subcommand else None:
             task = self.config[subcommand].get("model.class_path")
-            check_checkpoint(Path(path), task, resumes=subcommand == "fit")
+            language_model = self.config[subcommand].get("model.init_args.language_model")
+            check_checkpoint(Path(path), task, language_model, resumes=subcommand == "fit")
 
     def before_instantiate_classes(self) -> None:
         """Take the run folder out of the configuration, which is saved there and may be run again elsewhere.
@@ -140,7 +151,13 @@ class AAPECLI(LightningCLI):
         given = self._get(self.config_init, "trainer", default={})
         loggers = self._loggers(given.get("logger"), folder)
         chosen = given.get("callbacks") or []
-        callbacks = [*(chosen if isinstance(chosen, list) else [chosen]), RunFiles(), PredictionWriter()]
+        callbacks = [
+            *(chosen if isinstance(chosen, list) else [chosen]),
+            RunFiles(),
+            SameRun(),
+            StepSeeds(),
+            PredictionWriter(),
+        ]
         callbacks += self._logging_callbacks(folder) if loggers else []
         has_bar = any(isinstance(callback, AnyProgressBar) for callback in callbacks)
         if is_quiet():
@@ -156,9 +173,16 @@ class AAPECLI(LightningCLI):
         if given is False:
             return []
         trains = self.subcommand == "fit"
+        tries = self._get(self.config_init, "trainer", default={}).get("fast_dev_run")
+        if trains and not tries and not self._get(self.config_init, "ckpt_path"):
+            self._tell_of_earlier(set_earlier_aside(folder), folder)
         if given in (None, True):
             given = default_loggers() if trains else []
         return chosen_loggers(given if isinstance(given, list) else [given], folder, trains=trains)
+
+    def _tell_of_earlier(self, earlier: Path | None, folder: Path) -> None:
+        if earlier is not None and not is_quiet():
+            print(f"{str(folder)!r} holds an earlier run; its metrics are kept in {str(earlier)!r}.", file=sys.stderr)
 
     def _logging_callbacks(self, folder: Path) -> list[Callback]:
         log_run = LogRun("/".join(folder.parts[-2:]), flat_hyper_parameters(self.resolved()))
@@ -196,15 +220,38 @@ class AAPECLI(LightningCLI):
             return Path(chosen)
         if checkpoint := self._get(self.config_init, "ckpt_path"):
             beside = Path(checkpoint).parent
+            if self.subcommand == "fit":
+                return beside
             tested = self.datamodule.hparams.get("classes") or self.datamodule.manifest.name
-            return beside if self.subcommand == "fit" else beside / f"{self.subcommand}-{tested}"
+            return beside / f"{self.subcommand}-{tested}"
         name = self.recipe_name() or type(self.model).__name__
-        return Path("runs") / name / datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        return _new_folder(Path("runs") / name / datetime.datetime.now().strftime("%Y%m%d-%H%M%S"))
 
     def recipe_name(self) -> str | None:
         """The stem of the first configuration file; a method is laid over it as the second."""
         files = self._get(self.config, "config")
         return Path(str(files[0])).stem if files else None
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; what a logger cannot write is told with the run's folder, of which it says nothing itself."""
+        try:
+            super()._run_subcommand(subcommand)
+        except OSError as error:
+            if error.filename is not None or error.errno not in OF_DISKS:
+                raise
+            raise StorageError(told_os_error(error, self.trainer.default_root_dir)) from error
+
+    def before_test(self) -> None:
+        """Be sure that the result can be written, before it is computed."""
+        self._check_folder()
+
+    def before_predict(self) -> None:
+        """Be sure that the predictions can be written, before they are computed."""
+        self._check_folder()
+
+    def _check_folder(self) -> None:
+        if self.trainer.is_global_zero and not self.trainer.fast_dev_run:  # type: ignore[attr-defined]
+            check_writable(Path(self.trainer.default_root_dir))
 
     def after_fit(self) -> None:
         """Say where the run is and what comes next."""
@@ -276,6 +323,12 @@ class AAPECLI(LightningCLI):
             created=now(),
             **measured,
         )
+
+
+def _new_folder(folder: Path) -> Path:
+    """This folder or, where a run has it already, since two began in one second or a clock was set back, `-2`, `-3`."""
+    names = itertools.chain([folder], (folder.with_name(f"{folder.name}-{number}") for number in itertools.count(2)))
+    return next(name for name in names if not name.exists())
 
 
 def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401

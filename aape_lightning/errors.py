@@ -19,6 +19,7 @@ __all__ = [
     "PromptError",
     "RecipeError",
     "ResultError",
+    "StorageError",
     "did_you_mean",
     "listed",
     "reason",
@@ -86,6 +87,10 @@ class RecipeError(AAPEError):
 
 class ResultError(AAPEError):
     """A folder holds no results, or a result file is malformed."""
+
+
+class StorageError(AAPEError):
+    """A file or folder cannot be written: no room is left, it is read-only, or it was removed meanwhile."""
 
 
 def listed(names: Iterable[str], limit: int = 8) -> str:

@@ -3,30 +3,133 @@
 import errno
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["atomic_path", "cache_dir", "default_workers", "is_listed", "reserve", "write_json", "write_text"]
+from aape_lightning.errors import AAPEError, StorageError, reason
+from aape_lightning.temporaries import held_temporary
+
+__all__ = [
+    "NO_ROOM",
+    "OF_DISKS",
+    "atomic_path",
+    "cache_dir",
+    "check_writable",
+    "default_workers",
+    "is_listed",
+    "reserve",
+    "told_os_error",
+    "write_json",
+    "write_text",
+    "writing",
+]
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})  # a full disk, a full quota, a limit of the process's
+OF_DISKS = NO_ROOM | {errno.EIO, errno.ESTALE}  # whatever file it was
+_CLOSED = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
+_FOLDERS = "Folders are chosen by --run, --out, --data.cache_dir and $AAPE_CACHE."
+_RUST = re.compile(r"\(os error (\d+)\)")
+_NUMPY = re.compile(r"\d+ requested and \d+ written")
+_PROBE = 65_536  # bytes: more than the rest of a file's last block
+
+
+def told_os_error(error: OSError, path: Path | str | None = None) -> str:
+    """What the system refuses, in a sentence, and what a user can do about it.
+
+    Args:
+        error: What it raised.
+        path: The file or folder that it is about, where `error` does not say.
+    """
+    name = path or error.filename
+    place = repr(str(name)) if name else "A file"
+    if error.errno in NO_ROOM:
+        return (
+            f"{place} cannot be written: no space left ({error.strerror}). Make room there, or choose another folder, "
+            f"and type the same command again. {_FOLDERS}"
+        )
+    if error.errno in _CLOSED:
+        return f"{place} cannot be written: {error.strerror}. Choose a folder where you may write. {_FOLDERS}"
+    if path is not None and error.errno in _GONE:
+        return (
+            f"{place} cannot be written: its folder was removed or moved meanwhile. Type the same command again. "
+            f"{_FOLDERS}"
+        )
+    return f"{f'{place}: ' if name else ''}{error.strerror or reason(error)}. {_FOLDERS}"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Have what keeps a file from being written told with its name, whatever library writes it.
+
+    Args:
+        path: The file as a user knows it, or a folder.
+
+    Raises:
+        StorageError: If there is no room, the folder is read-only, or it was removed.
+    """
+    try:
+        yield
+    except AAPEError:
+        raise
+    except Exception as error:
+        found = _os_error(error)
+        if found is None or (found.filename and not Path(str(found.filename)).is_relative_to(path.parent)):
+            raise
+        if found.errno not in NO_ROOM | _CLOSED | _GONE:
+            raise
+        raise StorageError(told_os_error(found, path)) from error
+
+
+def _os_error(error: BaseException | None) -> OSError | None:
+    """What the system has refused, under the errors of torch, safetensors and numpy, which hide it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno is not None:
+            return error
+        if hidden := _RUST.search(str(error)):
+            return OSError(int(hidden[1]), os.strerror(int(hidden[1])))
+        if isinstance(error, OSError) and _NUMPY.search(str(error)):
+            return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        error = error.__context__
+    return None
+
+
+def check_writable(folder: Path) -> None:
+    """Make a folder, and be sure that files can be written there, before hours of work for them.
+
+    Raises:
+        StorageError: If they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE))
+    except OSError as error:
+        raise StorageError(told_os_error(error, folder)) from error
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that becomes `path` when the block ends, and vanishes if it fails.
 
+    What a process left that was killed in such a block vanishes when the next one begins.
+
     Args:
         path: The file to be written; its folder is made when it is missing.
 
     Yields:
         The temporary path, on the same file system as `path`.
+
+    Raises:
+        StorageError: If there is no room, the folder is read-only, or it was removed meanwhile.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path), held_temporary(path) as temporary:
         yield temporary
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
@@ -35,8 +138,6 @@ def atomic_path(path: Path) -> Iterator[Path]:
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
         temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-__all__ = ["ask_hub", "knows_words", "without_loading_bars"]
+__all__ = ["ask_hub", "is_strangers", "knows_words", "without_loading_bars"]
 
 _PATIENCE = 10.0  # seconds in which the Hub must answer
 
@@ -21,6 +21,25 @@ def ask_hub(name: str) -> None:
     import huggingface_hub
 
     huggingface_hub.model_info(name, timeout=_PATIENCE)
+
+
+def is_strangers(repository: str, file: str, folder: str | None = None) -> bool:
+    """Whether a name of the Hub is somebody's, and this machine has not got it: to load it would download it.
+
+    Args:
+        repository: The name; one without an owner is of the Hub's own.
+        file: A file that every such repository has.
+        folder: The Hub's cache; its usual place where None.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    if "/" not in repository:
+        return False
+    try:
+        return not isinstance(try_to_load_from_cache(repository, file, cache_dir=folder), str)
+    except HFValidationError:  # a path that is none of this machine
+        return True
 
 
 def knows_words(tokenizer: Any, vocab_size: int) -> bool:  # noqa: ANN401 - transformers has one class a model

@@ -1,5 +1,6 @@
 """Recipes and manifests by short name: found beside the package, or inside the installed wheel."""
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -45,9 +46,8 @@ def _written() -> dict[str, Path]:
 
 
 def _find(kind: str, name: str, known: dict[str, Path], error: type[AAPEError]) -> Path:
-    path = Path(name)
-    if path.is_file():
-        return path
+    if os.path.isfile(name):  # unlike Path's, without an error of the system for a name that is too long for a file
+        return Path(name)
     if name in known:
         return known[name]
     names = listed(sorted(known), limit=80)

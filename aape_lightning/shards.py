@@ -6,7 +6,6 @@ the system takes from a process that dies, and is whole or not there: a note say
 processes need nothing in common but the folder, on one machine or on several that share a file system.
 """
 
-import errno
 import os
 import shutil
 import time
@@ -19,18 +18,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from rich.progress import Progress, TaskID
 
-from aape_lightning.errors import DataError
-from aape_lightning.files import atomic_path, reserve
+from aape_lightning.errors import DataError, StorageError
+from aape_lightning.files import NO_ROOM, atomic_path, reserve, writing
+from aape_lightning.locks import try_lock
 from aape_lightning.progress import progress
 
 __all__ = ["Compute", "ShardedArray", "Values"]
 
 Values = NDArray[Any]
 Compute = Callable[[range], Generator[Values, None, None]]
+Release = Callable[[], object]
 
 # Machines that share a file over a network write it page by page: no page may belong to two shards.
 _PAGE = 4096
@@ -49,6 +49,7 @@ class ShardedArray:
         dtype: Its dtype by name.
         rows: Rows a shard, rounded up to whole pages.
         taken: Whether the array was whole and has been taken to where it is used, so that nothing is left to do.
+        alone: Whether no other process knows the folder, so that nothing is locked.
 
     Example:
         >>> import tempfile
@@ -59,7 +60,16 @@ class ShardedArray:
         [0.0, 1.0, 4.0, 9.0, 16.0]
     """
 
-    def __init__(self, path: Path, shape: tuple[int, ...], dtype: str, rows: int, taken: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        dtype: str,
+        rows: int,
+        taken: Callable[[], bool],
+        *,
+        alone: bool = False,
+    ) -> None:
         self.path = path
         self.shape = shape
         self.dtype = np.dtype(dtype)
@@ -68,6 +78,7 @@ class ShardedArray:
         self.rows = -(-rows // whole_pages) * whole_pages
         self.count = -(-shape[0] // self.rows)
         self.taken = taken
+        self.alone = alone
         self.notes = path.parent / "shards"
 
     # ---- the file ------------------------------------------------------------------------------------------------
@@ -96,12 +107,13 @@ class ShardedArray:
         """Have a full disk, or a full quota, told as what it is."""
         try:
             yield
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        except (OSError, StorageError) as error:
+            refused = error if isinstance(error, OSError) else error.__cause__
+            if not isinstance(refused, OSError) or refused.errno not in NO_ROOM:
                 raise
             size = self.shape[0] * self.row_bytes / 1e9
             raise DataError(
-                f"{str(self.path.parent)!r} has no room for an array of {size:.1f} GB ({error.strerror}). Make room "
+                f"{str(self.path.parent)!r} has no room for an array of {size:.1f} GB ({refused.strerror}). Make room "
                 "there, or choose another folder with --data.cache_dir or $AAPE_CACHE."
             ) from error
 
@@ -139,6 +151,7 @@ class ShardedArray:
 
         Raises:
             DataError: If the disk is full.
+            StorageError: If the folder is removed meanwhile.
         """
         with progress(quiet=quiet or _launched_as_follower()) as bar:
             drawn = _Bar(bar, bar.add_task(description, total=self.shape[0]), self._rows_done)
@@ -149,15 +162,15 @@ class ShardedArray:
                 else:
                     time.sleep(_POLL)
 
-    def _fill_run(self, shards: range, lock: FileLock, compute: Compute, bar: "_Bar") -> None:
+    def _fill_run(self, shards: range, release: Release, compute: Compute, bar: "_Bar") -> None:
         """Fill consecutive shards, of which the first is claimed, until one is another's."""
         first, stop = shards.start * self.rows, self._stop(shards[-1])
         with ExitStack() as claimed, closing(compute(range(first, stop))) as pieces:
-            claimed.callback(lock.release)
+            claimed.callback(release)
             for row, values in self._cut(pieces, first):
                 shard, end = row // self.rows, row + len(values)
                 whole = end == self._stop(shard)
-                with self._room():
+                with writing(self.path), self._room():
                     self._write(row, values, sync=whole)
                     if whole:
                         self._note(shard).write_text("done")
@@ -167,7 +180,7 @@ class ShardedArray:
                     # Before the next rows are computed: those of a shard of another's are none of ours.
                     if end == stop or (following := self._claimed(shard + 1)) is None:
                         return
-                    claimed.callback(following.release)
+                    claimed.callback(following)
                     bar.recount()
 
     def _cut(self, pieces: Iterable[Values], row: int) -> Iterator[tuple[int, Values]]:
@@ -184,7 +197,7 @@ class ShardedArray:
         """Whether nothing is left to do here; `taken` alone may be late to know, on a network file system."""
         return self.taken() or not self.path.is_file()
 
-    def _claim(self) -> tuple[range, FileLock] | None:
+    def _claim(self) -> tuple[range, Release] | None:
         """Shards to fill, the first of which is claimed; None where others are at work on all that are left."""
         begun, done = self._seen()
         while longest := max(_gaps(begun | done, self.count), key=len, default=None):
@@ -194,22 +207,23 @@ class ShardedArray:
             # Who works on the shard before comes this way: meet in the middle. Where that process has died, go on.
             middle = longest[len(longest) // 2]
             for shard in (before, middle) if before in begun - done else (longest.start,):
-                if lock := self._claimed(shard):
-                    return range(shard, longest.stop), lock
+                if release := self._claimed(shard):
+                    return range(shard, longest.stop), release
                 begun.add(shard)
         for shard in sorted(begun - done):
             if self._gone():
                 return None
-            if lock := self._claimed(shard):
-                return range(shard, shard + 1), lock
+            if release := self._claimed(shard):
+                return range(shard, shard + 1), release
         return None
 
-    def _claimed(self, shard: int) -> FileLock | None:
-        """The lock of a shard, unless another process holds it or has filled the shard."""
-        lock = FileLock(self.notes / f"{self._names[shard]}.lock")
+    def _claimed(self, shard: int) -> Release | None:
+        """What gives up the claim of a shard, unless another process holds it or has filled the shard."""
         try:
-            lock.acquire(blocking=False)
-        except (Timeout, FileNotFoundError):  # another's, or all is done and the folder has been taken away
+            release = self._locked(shard)
+        except FileNotFoundError:  # all is done and the folder has been taken away
+            return None
+        if release is None:
             return None
         try:
             # Opened as for writing: a network file system may answer from memory whether a file is there.
@@ -219,9 +233,15 @@ class ShardedArray:
             done = True
         # After the note: a file that is still there has not been taken away from under it.
         if not done and not self._gone():
-            return lock
-        lock.release()
+            return release
+        release()
         return None
+
+    def _locked(self, shard: int) -> Release | None:
+        if not self.alone:
+            return try_lock(self.notes / f"{self._names[shard]}.lock")
+        self.notes.mkdir(exist_ok=True)
+        return lambda: None
 
     def _seen(self) -> tuple[set[int], set[int]]:
         """The shards that someone has begun, and those that are done."""

@@ -2,11 +2,23 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from aape_lightning.files import atomic_path, cache_dir, default_workers, is_listed, reserve, write_json, write_text
+from aape_lightning.errors import StorageError
+from aape_lightning.files import (
+    atomic_path,
+    cache_dir,
+    check_writable,
+    default_workers,
+    is_listed,
+    reserve,
+    write_json,
+    write_text,
+)
 
 
 def fail_halfway(path, error):
@@ -136,8 +148,104 @@ def test_a_full_disk_is_told_and_not_worked_around(tmp_path, monkeypatch):
         reserve(file, 10_000)
 
 
+def fail(path, error):
+    with atomic_path(path):
+        raise error
+
+
+def refused(code, name=None):
+    return OSError(code, os.strerror(code), name)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (refused(errno.ENOSPC), "no space left"),
+        (refused(errno.EFBIG), r"no space left \(File too large\)"),
+        (refused(errno.EROFS), "Read-only file system"),
+        (refused(errno.ENOENT, "FOLDER/.result.txt.abcdefgh"), "removed or moved meanwhile"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "no space left"),
+        (OSError("100000 requested and 25568 written"), "no space left"),
+    ],
+)
+def test_what_cannot_be_written_is_told_with_its_name(error, told, tmp_path):
+    if isinstance(error, OSError) and error.filename:
+        error.filename = error.filename.replace("FOLDER", str(tmp_path))
+    with pytest.raises(StorageError, match=rf"result\.txt' cannot be written: .*{told}.*--run"):
+        fail(tmp_path / "result.txt", error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [refused(errno.ENOENT, "/elsewhere/picture.png"), refused(errno.EIO), KeyError("x")])
+def test_what_has_nothing_to_do_with_the_writing_stays_what_it_is(error, tmp_path):
+    with pytest.raises(type(error)) as raised:
+        fail(tmp_path / "result.txt", error)
+    assert raised.value is error
+
+
+def test_a_full_disk_is_found_under_the_error_of_a_library(tmp_path):
+    hiding = RuntimeError("unexpected pos 704 vs 598")  # torch's own words
+    hiding.__context__ = refused(errno.ENOSPC)
+    with pytest.raises(StorageError, match="no space left"):
+        fail(tmp_path / "result.txt", hiding)
+
+
+def test_a_folder_is_made_and_left_empty_by_the_look_at_it(tmp_path):
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match=r"file/a' cannot be written|file/a': Not a directory"):
+        check_writable(tmp_path / "file" / "a")
+
+
 def test_what_is_listed_is_there(tmp_path):
     (tmp_path / "here").touch()
     assert is_listed(tmp_path / "here")
     assert not is_listed(tmp_path / "not here")
     assert not is_listed(tmp_path / "no folder" / "here")
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from aape_lightning.files import atomic_path
+with atomic_path(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_the_next_write_removes_what_a_killed_one_left_and_nothing_else(tmp_path):
+    path = tmp_path / "table.csv"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    others = [tmp_path / name for name in (".table.csv.partial", ".table.csv.abcdefgh.x", ".table.abcdefgh")]
+    for other in others:
+        other.touch()
+    write_text(path, "whole")
+    assert {entry.name for entry in tmp_path.iterdir()} == {"table.csv", *(other.name for other in others)}
+    assert path.read_text() == "whole"
+    assert left.name.startswith(".table.csv.")
+
+
+def test_two_writers_of_one_file_do_not_take_each_others_for_left_behind(tmp_path):
+    path = tmp_path / "table.csv"
+    with atomic_path(path) as slow:
+        slow.write_text("slow")
+        write_text(path, "quick")
+        assert slow.read_text() == "slow"
+    assert path.read_text() == "slow"
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_without_locks_nothing_is_taken_for_left_behind(tmp_path, monkeypatch):
+    path = tmp_path / "table.csv"
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+
+    def without_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", without_locks)
+    write_text(path, "whole")
+    assert path.read_text() == "whole"
+    assert len(list(tmp_path.iterdir())) == 2

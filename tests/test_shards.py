@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from aape_lightning import shards
+from aape_lightning import locks, shards
 from aape_lightning.errors import DataError
 from aape_lightning.shards import ShardedArray
 from rich.console import Console
@@ -316,7 +316,7 @@ def test_an_array_that_is_gone_is_left_alone_by_who_is_late_to_know(make, log, t
 
 def test_an_array_that_is_taken_from_under_a_claim_is_left_alone(make, tmp_path, monkeypatch):
     """It is moved after the lock is acquired and before the note is looked at."""
-    array, acquire = make(), shards.FileLock.acquire
+    array, acquire = make(), locks.FileLock.acquire
     array.prepare()
 
     def moving(lock, **options):
@@ -324,7 +324,7 @@ def test_an_array_that_is_taken_from_under_a_claim_is_left_alone(make, tmp_path,
         array.path.parent.rename(tmp_path / "whole")
         return found
 
-    monkeypatch.setattr(shards.FileLock, "acquire", moving)
+    monkeypatch.setattr(locks.FileLock, "acquire", moving)
     assert array._claimed(0) is None
 
 

@@ -8,16 +8,17 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
 from PIL.Image import Image
 from torch import Tensor, nn
 
 from aape_lightning.backbones.base import FrozenBackbone
 from aape_lightning.backbones.clip import ClipBackbone, clip
+from aape_lightning.backbones.download import download
 from aape_lightning.backbones.open_clip import load_open_clip
 from aape_lightning.backbones.sentence_transformers import load_sentence_transformers
 from aape_lightning.backbones.transformers import load_transformers
-from aape_lightning.errors import BackboneNotFoundError, did_you_mean, reason
+from aape_lightning.errors import BackboneNotFoundError, StorageError, did_you_mean, reason
+from aape_lightning.locks import locked
 
 __all__ = ["SHIPPED", "load_backbone"]
 
@@ -55,11 +56,11 @@ def _load(name: str, download_root: Path) -> FrozenBackbone:
     for prefix, load in FAMILIES.items():
         if name.startswith(prefix):
             return load(name)
+    if name in MODEL_URLS:  # before any file of that name, which may have come with somebody's checkpoint
+        return _from_download(name, download_root)
     path = SHIPPED.get(name, Path(name))
     if path.is_file():
         return _from_file(name, path)
-    if name in MODEL_URLS:
-        return _from_download(name, download_root)
     if path.is_dir():
         return load_transformers(name, name)
     known = [*MODEL_URLS, *SHIPPED]
@@ -98,7 +99,7 @@ def _from_download(name: str, root: Path) -> ClipBackbone:
     target = root / url.rsplit("/", maxsplit=1)[-1]
     try:
         _fetch(url, target)
-    except (OSError, http.client.HTTPException, RuntimeError, TypeError, ValueError) as error:
+    except (StorageError, OSError, http.client.HTTPException, RuntimeError, TypeError, ValueError) as error:
         state = "damaged" if target.is_file() else "missing"
         raise BackboneNotFoundError(
             f"The weights of backbone {name!r} at {str(target)!r} are {state} and could not be downloaded ({error}). "
@@ -112,15 +113,23 @@ def _fetch(url: str, target: Path) -> None:
     if _is_whole(url, target):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(target.with_suffix(".lock")), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    doing = f"downloads {str(target)!r}"
+    with locked(target.with_suffix(".lock"), doing), tempfile.TemporaryDirectory(dir=target.parent) as folder:
         if not _is_whole(url, target):
-            # clip-anytorch would write to the target itself, and leave there what it had of a broken download.
-            Path(clip.clip._download(url, folder)).replace(target)
+            # clip-anytorch's own would leave a broken download there, and wait for ever for a server that is silent.
+            partial = Path(folder, target.name)
+            download(url, partial, _published(url))
+            partial.replace(target)
 
 
 def _is_whole(url: str, target: Path) -> bool:
-    """Whether the file is there with the SHA-256 that OpenAI's URLs hold before the file's name."""
+    """Whether the file is there with the SHA-256 that was published."""
     if not target.is_file():
         return False
     with target.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == url.split("/")[-2]
+        return hashlib.file_digest(file, "sha256").hexdigest() == _published(url)
+
+
+def _published(url: str) -> str:
+    """The SHA-256 that OpenAI's URLs hold before the file's name."""
+    return url.split("/")[-2]

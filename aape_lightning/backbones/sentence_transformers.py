@@ -6,7 +6,8 @@ from pathlib import Path
 
 from aape_lightning.backbones.checks import reading
 from aape_lightning.backbones.transformers import TransformersBackbone, load_transformers
-from aape_lightning.errors import BackboneNotFoundError
+from aape_lightning.errors import BackboneNotFoundError, shown
+from aape_lightning.formats.inside import leads_out
 
 __all__ = ["load_sentence_transformers"]
 
@@ -55,10 +56,12 @@ def _clip_module(name: str, modules: Path) -> str:
     with reading(f"modules.json of backbone {name!r}", _REMEDY):
         entries = json.loads(modules.read_text(encoding="utf-8"))
         kinds = [entry["type"].rsplit(".", maxsplit=1)[-1] for entry in entries]
-        folder: str = entries[0]["path"]
+        folder = entries[0]["path"]
+        if not isinstance(folder, str) or leads_out(folder):
+            raise ValueError(f"a module lies at {shown(folder)}, and should lie in the folder")
     # Releases before 5.4 wrote CLIPModel; embeddings are normalised here in any case.
     if kinds[0] not in ("CLIPModel", "Transformer") or set(kinds[1:]) - {"Normalize"}:
         raise BackboneNotFoundError(
-            f"Backbone {name!r} is not a CLIP but a model of the modules {', '.join(kinds)}. {_REMEDY}"
+            f"Backbone {name!r} is not a CLIP but a model of the modules {', '.join(kinds)[:200]}. {_REMEDY}"
         )
     return folder

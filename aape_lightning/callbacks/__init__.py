@@ -5,5 +5,17 @@ from aape_lightning.callbacks.learning_rate import LearningRate
 from aape_lightning.callbacks.predictions import PredictionWriter
 from aape_lightning.callbacks.progress_bar import ProgressBar
 from aape_lightning.callbacks.run_files import RunFiles
+from aape_lightning.callbacks.same_run import SameRun
+from aape_lightning.callbacks.saved_config import SavedConfig
+from aape_lightning.callbacks.step_seeds import StepSeeds
 
-__all__ = ["Curves", "LearningRate", "PredictionWriter", "ProgressBar", "RunFiles"]
+__all__ = [
+    "Curves",
+    "LearningRate",
+    "PredictionWriter",
+    "ProgressBar",
+    "RunFiles",
+    "SameRun",
+    "SavedConfig",
+    "StepSeeds",
+]

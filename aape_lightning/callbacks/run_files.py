@@ -7,16 +7,20 @@ decoding); `aggregator.safetensors` is for reports. None holds the backbone or a
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from safetensors.torch import save_file
 from torch import Tensor
 
+from aape_lightning.callbacks.checkpoint_io import DirectCheckpointIO
 from aape_lightning.data.recorded import Recorded
-from aape_lightning.files import atomic_path
+from aape_lightning.errors import StorageError
+from aape_lightning.files import atomic_path, writing
 
 __all__ = ["RunFiles"]
 
@@ -40,6 +44,11 @@ class RunFiles(Callback):
 
     def _path(self, trainer: Trainer, name: str) -> Path:
         return Path(self.folder or trainer.default_root_dir) / name
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have checkpoints written straight into their files, unless a plugin was chosen for that."""
+        if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = DirectCheckpointIO()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what the DataModule records for inference."""
@@ -67,11 +76,17 @@ class RunFiles(Callback):
     def _save_last(self, trainer: Trainer) -> None:
         path = self._path(trainer, "last.ckpt")
         partial = path.with_name(".last.ckpt.partial")
-        trainer.save_checkpoint(partial)
-        if trainer.is_global_zero:
-            with partial.open("rb") as file:
-                os.fsync(file.fileno())
-            partial.replace(path)
+        try:
+            with writing(path):
+                trainer.save_checkpoint(partial)
+                if trainer.is_global_zero:
+                    with partial.open("rb") as file:
+                        os.fsync(file.fileno())
+                    partial.replace(path)
+        except StorageError:
+            with suppress(OSError):
+                partial.unlink()
+            raise
         self._written = time.monotonic()
 
     def _save_for_inference(self, trainer: Trainer, whole: dict[str, Any]) -> None:
@@ -80,8 +95,9 @@ class RunFiles(Callback):
             name: tensor for name, tensor in whole["state_dict"].items() if not name.startswith(_AGGREGATOR)
         }
         if "stage" in whole and checkpoint["state_dict"]:  # a task of this method, and not the aggregator alone
-            with atomic_path(self._path(trainer, "aape.ckpt")) as temporary:
-                torch.save(checkpoint, temporary)
+            place = self._path(trainer, "aape.ckpt")
+            with atomic_path(place) as temporary, temporary.open("wb") as file:  # a path would hide a full disk
+                torch.save(checkpoint, file)
 
     def _save_aggregator(self, trainer: Trainer, state_dict: dict[str, Tensor]) -> None:
         tensors = {

@@ -66,9 +66,9 @@ def _write(out: Path, embeddings: "Tensor", work: Work) -> None:
 
     import numpy as np
     import pandas as pd
-    from safetensors.torch import save_file
 
     from aape_lightning.files import atomic_path, write_text
+    from aape_lightning.tensor_files import save_tensors
 
     paths = work.done
     with atomic_path(out) as temporary:
@@ -79,7 +79,7 @@ def _write(out: Path, embeddings: "Tensor", work: Work) -> None:
             case ".safetensors":
                 told = {"paths": json.dumps(paths, ensure_ascii=False), "kind": work.options.kind}
                 origin = {"checkpoint": work.model.source, "backbone": work.model.backbone.fingerprint}
-                save_file({"embeddings": embeddings.contiguous()}, temporary, told | origin)
+                save_tensors({"embeddings": embeddings.contiguous()}, temporary, told | origin)
             case _:
                 table = pd.DataFrame(embeddings.numpy(), columns=[str(k) for k in range(embeddings.shape[1])])
                 table.insert(0, "image", paths)

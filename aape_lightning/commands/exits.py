@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 
 from aape_lightning.errors import AAPEError
+from aape_lightning.files import OF_DISKS, told_os_error
 
-__all__ = ["Exit", "exit_code_of", "leaving_on_sigterm"]
+__all__ = ["Exit", "exit_code_of", "leaving_on_sigterm", "one_voice"]
 
 
 class Exit(enum.IntEnum):
@@ -45,10 +46,10 @@ def exit_code_of(run: Callable[[], None]) -> int:
     except BrokenPipeError:
         return _without_reader()
     except OSError as error:
-        if error.filename is None:
+        if error.filename is None and error.errno not in OF_DISKS:
             raise  # not a file that a user could name
-        folders = "Folders are chosen by --run, --out, --data.cache_dir and $AAPE_CACHE."
-        return _told(f"error: {str(error.filename)!r}: {error.strerror}. {folders}", Exit.ERROR)
+        _drop_full_output()
+        return _told(f"error: {told_os_error(error)}", Exit.ERROR)
     except KeyboardInterrupt:
         return _told("interrupted.", Exit.INTERRUPTED)
     except SystemExit as leaving:
@@ -76,15 +77,28 @@ def _code_of(leaving: SystemExit) -> int | None:
 
 
 def _told(line: str, code: Exit) -> int:
-    print(f"aape: {line}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # a log on a full disk
+        print(f"aape: {line}", file=sys.stderr)
     return code
 
 
 def _without_reader() -> int:
+    _drop_output()
+    return Exit.NO_READER
+
+
+def _drop_full_output() -> None:
+    """What could not be written was perhaps the output itself, into a file on a full disk."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _drop_output()
+
+
+def _drop_output() -> None:
     """Python would complain once more when it closes the output."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.NO_READER
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -106,6 +120,22 @@ def leaving_on_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def one_voice() -> Iterator[None]:
+    """A thread that writes logs says nothing of a full disk: the main thread is told, and tells it."""
+    before = threading.excepthook
+
+    def hear(error: threading.ExceptHookArgs) -> None:
+        if not (isinstance(error.exc_value, OSError) and error.exc_value.errno in OF_DISKS):
+            before(error)
+
+    threading.excepthook = hear
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _forget_in_child() -> None:

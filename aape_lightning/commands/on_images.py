@@ -109,9 +109,11 @@ class Work:
         Raises:
             DataError: If `--out` ends otherwise, or there are no images.
             ImageError: If an image is missing.
+            StorageError: If nothing can be written where `--out` is.
             CheckpointError: If nothing can be read from the checkpoint.
         """
         from aape_lightning.errors import DataError
+        from aape_lightning.files import check_writable
         from aape_lightning.inference import load
         from aape_lightning.inference.images import named_images
         from aape_lightning.messages import quiet_known_messages
@@ -122,6 +124,8 @@ class Work:
             )
         quiet_known_messages()
         images = named_images(options.images)
+        if options.out is not None:
+            check_writable(options.out.parent)
         start = time.perf_counter()
         model = load(
             options.ckpt,

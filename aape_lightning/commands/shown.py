@@ -30,7 +30,7 @@ def shown_age(moment: float) -> str:
         >>> shown_age(time.time() - 90_000)
         '1 d ago'
     """
-    passed = time.time() - moment
+    passed = max(0.0, time.time() - moment)  # a clock may have been set back since
     for seconds, unit in _AGES:
         if count := int(passed // seconds):
             return f"{count} {unit} ago"

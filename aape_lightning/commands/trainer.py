@@ -111,7 +111,13 @@ def _add_options(parser: argparse.ArgumentParser, name: str) -> None:
     )
     place = "runs/RECIPE/TIME" if trains else "beside the checkpoint"
     parser.add_argument("--run", metavar="DIR", help=f"folder of this run (default: {place})")
-    parser.add_argument("--seed_everything", type=int, metavar="N", default=1, help="seed of draw and training")
+    parser.add_argument(
+        "--seed_everything",
+        type=int,
+        metavar="N",
+        default=1,
+        help="seed of weights and dropout; --data.seed is the data's",
+    )
     parser.add_argument(
         "--json", action="store_true", help="print run folder, metrics and files as JSON, and the rest on stderr"
     )
@@ -127,6 +133,7 @@ def _add_common_keys(parser: argparse.ArgumentParser, *, trains: bool) -> None:
     keys.add_argument("--data.classes", choices=("all", "base", "new"), help="which half of the classes")
     keys.add_argument("--data.backbone", metavar="NAME", help="name or file of a CLIP, such as ViT-B/16")
     if trains:
+        keys.add_argument("--data.seed", type=int, metavar="N", help="seed of draw, order and augmentation")
         keys.add_argument("--data.shots", type=int, metavar="N", help="training images a class; 0 for all")
         keys.add_argument("--data.prompts", metavar="P", help="the sentences: a source of the manifest, or a file")
         keys.add_argument("--data.batch_size", type=int, metavar="N", help="images a step")

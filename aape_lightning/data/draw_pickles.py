@@ -18,7 +18,6 @@ _DATUM = "dassl.data.datasets.base_dataset.Datum"
 _NEEDED = frozenset(
     [
         "PROTO",
-        "FRAME",
         "STOP",
         "MARK",
         "NONE",
@@ -48,6 +47,7 @@ _NEEDED = frozenset(
         "LONG_BINGET",
     ]
 )
+_FRAME_HEADER = 9  # bytes: the instruction and its length
 
 
 class Datum:
@@ -82,13 +82,18 @@ def read_pickled_draw(path: Path) -> Any:  # noqa: ANN401 - a stranger's file
 
 def _check(content: bytes) -> None:
     texts: list[str] = []
-    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+    frame_ends = 0
+    for number, (opcode, argument, position) in enumerate(pickletools.genops(content)):
         if isinstance(argument, str):
             texts = [*texts[-1:], argument]
         if opcode.name == "GLOBAL":
             _check_class(str(argument).replace(" ", "."))
         elif opcode.name == "STACK_GLOBAL":
             _check_class(".".join(texts))
+        elif opcode.name == "FRAME":
+            if position is None or position < frame_ends:  # pickle then runs other instructions than are checked here
+                raise pickle.UnpicklingError("one of its frames begins inside another")
+            frame_ends = position + _FRAME_HEADER + int(argument or 0)
         elif opcode.name not in _NEEDED:
             raise pickle.UnpicklingError(f"it holds the instruction {opcode.name}, which no draw of CoOp's needs")
         if "PUT" in opcode.name and isinstance(argument, int) and argument > number:

@@ -15,9 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
-from filelock import FileLock
 from jaxtyping import Float
 from PIL.Image import Image
 from torch import Tensor
@@ -30,7 +28,9 @@ from aape_lightning.data.loading import ImageDataset
 from aape_lightning.data.path_list import PathList
 from aape_lightning.data.transforms import TRANSFORM_VERSION, augmentation, seeded
 from aape_lightning.errors import DataError
-from aape_lightning.files import is_listed, write_json
+from aape_lightning.files import is_listed, write_json, writing
+from aape_lightning.formats.npy_array import map_array
+from aape_lightning.locks import has_locks, locked, partial_folder
 from aape_lightning.shards import ShardedArray, Values
 
 __all__ = ["FeatureStore", "Output", "Views"]
@@ -157,8 +157,8 @@ class FeatureStore:
             DataError: If the store is not there, damaged, or of another shape.
         """
         try:
-            stored = np.load(self.folder / self.file, mmap_mode="c")
-        except (OSError, EOFError, ValueError) as error:
+            stored = map_array(self.folder / self.file, "c")
+        except (OSError, ValueError) as error:
             raise DataError(
                 f"The feature store {str(self.folder)!r} cannot be read ({error}). Remove the folder; it is built "
                 "again with: aape cache build --recipe RECIPE"
@@ -186,20 +186,29 @@ class FeatureStore:
                 is lost, as in a kill.
             DataError: If the disk has no room for the store, what is half-built is removed meanwhile, or an embedding
                 is no number.
+            StorageError: If the folder is read-only, or is removed meanwhile.
         """
         if self.is_built:
             shutil.rmtree(self.folder / "shards", ignore_errors=True)  # left where a kill came right after the end
             return
-        self.folder.parent.mkdir(parents=True, exist_ok=True)
-        partial, lock = self.folder.with_suffix(".partial"), FileLock(self.folder.with_suffix(".lock"))
+        with writing(self.folder):
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+        shared = has_locks(self.folder.parent)
+        with partial_folder(self.folder, shared=shared) as partial:
+            self._build_in(partial, device, workers, shared=shared)
+
+    def _build_in(self, partial: Path, device: torch.device, workers: int, *, shared: bool) -> None:
+        lock, doing = self.folder.with_suffix(".lock"), f"works on the feature store {str(self.folder)!r}"
         rows = max(1, _PER_SHARD // self.views.count)
-        array = ShardedArray(partial / self.file, self.shape, self.dtype, rows, taken=lambda: self.is_built)
-        with lock:
+        array = ShardedArray(
+            partial / self.file, self.shape, self.dtype, rows, taken=lambda: self.is_built, alone=not shared
+        )
+        with locked(lock, doing):
             if self._is_listed():
                 return
             array.prepare()
         array.fill(lambda rows: self._encoded(rows, device, workers), "encoding images")
-        with lock:
+        with locked(lock, doing):
             if not self._is_listed():
                 self._move_in(array)
             shutil.rmtree(partial, ignore_errors=True)  # who came late has put a lock there again
@@ -217,8 +226,13 @@ class FeatureStore:
                 "cache build --recipe RECIPE"
             )
         write_json(partial / "store.json", self.description | self.told)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        partial.rename(self.folder)
+        try:
+            partial.rename(self.folder)
+        except OSError:  # something lies there
+            if self._is_listed():  # another process's store, where there are no locks
+                return
+            shutil.rmtree(self.folder, ignore_errors=True)
+            partial.rename(self.folder)
         shutil.rmtree(self.folder / "shards", ignore_errors=True)
 
     def _encoded(self, rows: range, device: torch.device, workers: int) -> Generator[Values, None, None]:

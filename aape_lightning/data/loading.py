@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from aape_lightning.data.transforms import seeded
 from aape_lightning.errors import ImageError
 
-__all__ = ["ImageDataset", "ImageLoader", "Images", "collate_images"]
+__all__ = ["ImageDataset", "ImageLoader", "Images", "LateLoader", "collate_images"]
 
 Key = tuple[int, int]  # epoch and position, as the samplers yield them
 
@@ -39,11 +39,21 @@ def collate_images(items: list[Any]) -> Any:  # noqa: ANN401
     return next((item for item in items if isinstance(item, ImageError)), None) or default_collate(items)
 
 
-class ImageLoader(DataLoader[Any]):
-    """Loads an `ImageDataset`, with `collate_images`; its iterator raises the `ImageError` that a worker met.
+class LateLoader(DataLoader[Any]):
+    """A DataLoader that begins an epoch when its first batch is asked for.
+
+    Lightning makes the iterator of a resumed run before it tells the sampler the epoch; what begins at once would see
+    the first epoch again.
 
     There is no constructor of its own, since Lightning makes loaders anew from their attributes.
     """
+
+    def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
+        yield from super().__iter__()
+
+
+class ImageLoader(LateLoader):
+    """Loads an `ImageDataset`, with `collate_images`; its iterator raises the `ImageError` that a worker met."""
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         for batch in super().__iter__():

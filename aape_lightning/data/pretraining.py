@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
 from aape_lightning.backbones.clip import ClipBackbone, clip
+from aape_lightning.data.loading import LateLoader
 from aape_lightning.data.samplers import replicas
 from aape_lightning.data.shapes.captions import caption
 from aape_lightning.data.shapes.chance import random_of
@@ -95,7 +96,7 @@ class ShapesPretrainingDataModule(LightningDataModule):
             **replicas(self.trainer),
         )
         workers = hparams["num_workers"]
-        return DataLoader(
+        return LateLoader(
             batches,
             batch_size=None,
             sampler=_NewSteps(hparams["steps_per_epoch"]),

@@ -10,7 +10,7 @@ from torch.utils.data import DistributedSampler, Sampler
 
 from aape_lightning.errors import DataError
 
-__all__ = ["EvalSampler", "TrainSampler", "replicas"]
+__all__ = ["EvalSampler", "TrainSampler", "refuse_idle_processes", "replicas"]
 
 
 def replicas(trainer: Trainer | None) -> dict[str, int]:
@@ -44,7 +44,7 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
 
     def __init__(self, size: int, batch_size: int, *, num_replicas: int, rank: int, seed: int) -> None:
         Sampler.__init__(self)
-        _refuse_idle_processes(size, num_replicas)
+        refuse_idle_processes(size, num_replicas)
         self.size = size
         self.batch_size = batch_size
         self.num_replicas = num_replicas
@@ -87,7 +87,7 @@ class EvalSampler(DistributedSampler[tuple[int, int]]):
 
     def __init__(self, size: int, *, num_replicas: int, rank: int) -> None:
         Sampler.__init__(self)
-        _refuse_idle_processes(size, num_replicas)
+        refuse_idle_processes(size, num_replicas)
         self.mine = range(rank, size, num_replicas)
 
     def order(self) -> Int[Tensor, " n"]:
@@ -104,10 +104,19 @@ class EvalSampler(DistributedSampler[tuple[int, int]]):
         """Evaluation has one order; Lightning calls this all the same."""
 
 
-def _refuse_idle_processes(size: int, processes: int) -> None:
-    """Refuse a part that leaves a process without an image: in a step, or for a metric, all wait for all."""
+def refuse_idle_processes(size: int, processes: int, things: str = "images") -> None:
+    """Refuse a part that leaves a process without an image: in a step, or for a metric, all wait for all.
+
+    Args:
+        size: How many images there are.
+        processes: How many processes share them.
+        things: What they are, for the error.
+
+    Raises:
+        DataError: If there are fewer images than processes.
+    """
     if size < processes and processes > 1:
         raise DataError(
-            f"There are {size} images for {processes} processes, and each needs one. Start fewer: "
-            f"--trainer.devices {max(1, size)}."
+            f"Each of the {processes} processes needs one of the {things}, of which there "
+            f"{'is' if size == 1 else 'are'} only {size}. Start fewer: --trainer.devices {max(1, size)}."
         )

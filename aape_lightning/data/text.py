@@ -10,7 +10,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
 
-from aape_lightning.data.samplers import EvalSampler, replicas
+from aape_lightning.data.samplers import EvalSampler, refuse_idle_processes, replicas
 from aape_lightning.data.shapes.chance import random_of, shuffled
 from aape_lightning.data.text_sources import Document, read_documents
 from aape_lightning.errors import DataError
@@ -132,10 +132,14 @@ class _Blocks(DistributedSampler[tuple[int, int]]):
     """This process's blocks of an epoch, as many as every other's; the texts in them are in random order already.
 
     Subclassing `DistributedSampler` keeps Lightning from replacing it.
+
+    Raises:
+        DataError: If there are fewer blocks than processes.
     """
 
     def __init__(self, count: int, *, num_replicas: int, rank: int) -> None:
         Sampler.__init__(self)
+        refuse_idle_processes(count, num_replicas, "blocks of text")
         each = count // num_replicas
         self.mine = range(rank, each * num_replicas, num_replicas)
         self.epoch = 0

@@ -15,7 +15,7 @@ __all__ = ["TRANSFORM_VERSION", "augmentation", "seeded"]
 # Raise it whenever the same image file gives other pixels to the image tower than before: a change of `augmentation`,
 # `seeded`, a backbone's own transform, the decoding of images, or the renderer of the shapes world. Feature stores are
 # keyed by it, so that those of the old pixels are left alone and new ones are built.
-TRANSFORM_VERSION = 1
+TRANSFORM_VERSION = 2  # 2: 16-bit PGM is scaled to 8 bits; it was clipped to white
 
 Transform = Callable[[Image], Tensor]
 

@@ -1,10 +1,12 @@
 """The model card of a shared task: what it is, how to load it, what it was trained on, and how good it is."""
 
 from collections.abc import Sequence
+from html import escape
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from aape_lightning import __version__
 from aape_lightning.errors import ResultError
@@ -69,13 +71,21 @@ def model_card(
     environment = Environment(
         loader=PackageLoader("aape_lightning.inference"),
         undefined=StrictUndefined,
-        autoescape=False,  # Markdown, of the user's own values
+        autoescape=True,
+        finalize=_markdown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     values = _values(saved) | {"title": title, "repository": name or "FOLDER", "licence": licence}
     text = environment.get_template("model_card.md.j2").render(values, results=_rows(results), version=__version__)
     return ModelCard(f"---\n{_metadata(saved, results, licence, title)}\n---\n\n{text}")
+
+
+def _markdown(value: object) -> Markup:
+    """A value on one line in which Markdown sees no HTML; quotes and apostrophes of names stay as they are."""
+    if isinstance(value, Markup):
+        return value
+    return Markup(escape(" ".join(str(value).split()), quote=False))  # noqa: S704 - escaped here
 
 
 def _metadata(saved: SavedTask, results: Sequence["Result"], licence: str, title: str) -> str:

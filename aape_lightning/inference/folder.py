@@ -101,6 +101,7 @@ def read_folder(folder: Path) -> SavedTask:
             tensors={
                 name.removeprefix(_RECORDED): tensor for name, tensor in tensors.items() if name.startswith(_RECORDED)
             },
+            origin=str(folder),
         )
     except CheckpointError as error:
         raise CheckpointError(f"{str(folder)!r}: {error}") from error

@@ -13,6 +13,7 @@ from aape_lightning.inference.device import chosen_device
 from aape_lightning.inference.encoding import BATCH_SIZE
 from aape_lightning.inference.model import AdaptedCLIP
 from aape_lightning.inference.saved import SavedTask, read_saved
+from aape_lightning.language.load import refuse_unasked
 
 __all__ = ["ZERO_SHOT", "load", "load_saved"]
 
@@ -84,6 +85,8 @@ def load_saved(
     where = chosen_device(device)
     if language_model is not None and "language_model" in saved.hyper_parameters:
         saved = replace(saved, hyper_parameters=saved.hyper_parameters | {"language_model": language_model})
+    if language_model is None:
+        refuse_unasked(saved.hyper_parameters.get("language_model"), f"The checkpoint {source!r}")
     task = saved.build()
     towers = recorded_backbone(saved.backbone_spec, backbone, source)
     return AdaptedCLIP(task, towers, where, saved=saved, source=source, batch_size=batch_size)

@@ -18,6 +18,7 @@ __all__ = ["RUN_FILES", "SavedTask", "read_saved"]
 
 RUN_FILES = ("aape.ckpt", "last.ckpt")  # what a run's folder is known by; the first that is there is read
 
+_LONGEST = 200  # characters of a library's message
 _AGGREGATOR = "aggregator."
 _TRAIN_ONE = "Name the aape.ckpt of a run (aape fit --config shapes leaves one in runs/), or its folder."
 
@@ -34,6 +35,7 @@ class SavedTask:
             `templates`; of a captioner `prompt`, `image_tokens` and `decoding`; of an answerer `question_prompt` too.
             Empty for files of earlier versions.
         tensors: `class_embeddings` (c, d) of the classes trained on, where the DataModule recorded them.
+        origin: The file or folder that it was read from, for messages; empty where it is from none.
 
     Raises:
         CheckpointError: If a value is of another kind or shape than it must be.
@@ -44,6 +46,7 @@ class SavedTask:
     state_dict: dict[str, Tensor]
     inference: dict[str, Any] = field(default_factory=dict)
     tensors: dict[str, Tensor] = field(default_factory=dict)
+    origin: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         """Check what a stranger may have written."""
@@ -64,13 +67,21 @@ class SavedTask:
             CheckpointError: If the task is unknown, or the weights are not those of such a task.
             LanguageModelError: If its language model cannot be had, or has other weights than the one trained with.
         """
+        try:
+            return self._built()
+        except CheckpointError as error:
+            if not self.origin:
+                raise
+            raise CheckpointError(f"{self.origin!r}: {error}") from error
+
+    def _built(self) -> LightningModule:
         task: Any = new_task(self.task, dict(self.hyper_parameters))
         checkpoint = {"hyper_parameters": self.hyper_parameters, "state_dict": self.state_dict}
         try:
             task.on_load_checkpoint(checkpoint)
             task.load_state_dict(self.state_dict, strict=True)
         except (KeyError, RuntimeError) as error:  # what is missing, superfluous, or of another shape
-            raise CheckpointError(f"The weights are not those of a {self.task}: {reason(error)}.") from error
+            raise CheckpointError(f"The weights are not those of a {self.task}: {_misfit(error)}.") from error
         if hasattr(task, "drop_aggregator"):
             task.drop_aggregator()  # one without weights is in no file
         built: LightningModule = task.eval().requires_grad_(False)
@@ -114,6 +125,7 @@ def _from_checkpoint(path: Path) -> SavedTask:
             state_dict=_without_aggregator(tensors_in(state, "state_dict")),
             inference=values,
             tensors=tensors_in(tensors, "recorded tensors"),
+            origin=str(path),
         )
     except CheckpointError as error:
         raise CheckpointError(f"{str(path)!r}: {error}") from error
@@ -125,6 +137,12 @@ def _told(error: Exception) -> str:
     if isinstance(error, pickle.UnpicklingError):  # torch's own message names a way to load it that runs its code
         return "it is no checkpoint, or one that would run code of its own"
     return f"it lacks {error}" if isinstance(error, KeyError) else reason(error)
+
+
+def _misfit(error: Exception) -> str:
+    """What does not fit, of which torch's first line says nothing: the second begins with it."""
+    lines = str(error).splitlines()
+    return lines[1].strip().removesuffix(".")[:_LONGEST] if len(lines) > 1 else reason(error)
 
 
 def _without_aggregator(state: dict[str, Tensor]) -> dict[str, Tensor]:

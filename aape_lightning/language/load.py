@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import torch
 
-from aape_lightning.errors import LanguageModelError, did_you_mean, listed, reason
-from aape_lightning.hub import ask_hub, knows_words, without_loading_bars
+from aape_lightning.errors import LanguageModelError, did_you_mean, listed, reason, shown
+from aape_lightning.hub import ask_hub, is_strangers, knows_words, without_loading_bars
 from aape_lightning.language.model import LanguageModel
 
-__all__ = ["SHIPPED", "load_language_model"]
+__all__ = ["SHIPPED", "load_language_model", "refuse_unasked"]
 
 SHIPPED = {"shapes-lm": Path(__file__).parent / "weights" / "shapes_lm"}
 
@@ -35,6 +35,24 @@ def load_language_model(name: str, *, dtype: torch.dtype | Literal["auto"] = tor
             another model's, or the model is no causal one.
     """
     return _load(name, dtype)
+
+
+def refuse_unasked(name: object, source: str) -> None:
+    """Refuse a language model that only a checkpoint names, where it would be downloaded from somebody's repository.
+
+    Args:
+        name: What the checkpoint names; nothing is done where it is no text, which the task refuses.
+        source: The checkpoint, for the message.
+
+    Raises:
+        LanguageModelError: If it is such a one.
+    """
+    if not isinstance(name, str) or name in SHIPPED or Path(name).is_dir() or not is_strangers(name, "config.json"):
+        return
+    raise LanguageModelError(
+        f"{source} asks for language model {shown(name)}, which would be downloaded from a repository that nobody here "
+        f"has named. If you trust it, name it yourself (--language-model), or get it first: hf download {name:.200}"
+    )
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,11 +1,17 @@
 """`metrics.csv`, which every run writes: reports and people read it."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from aape_lightning.files import writing
+
 __all__ = ["MetricsFile"]
+
+_KEPT = re.compile(r"metrics-(\d{1,9})\.csv")
 
 
 class MetricsFile(CSVLogger):
@@ -20,6 +26,26 @@ class MetricsFile(CSVLogger):
     def __init__(self, folder: str = ".") -> None:
         super().__init__(folder, name="", version="")
 
+    @rank_zero_only
+    def log_hyperparams(self, params: Any = None) -> None:  # noqa: ANN401 - Lightning's own
+        """Write `hparams.yaml`.
+
+        Raises:
+            StorageError: As `save`.
+        """
+        with writing(Path(self.log_dir) / "hparams.yaml"):
+            super().log_hyperparams(params)
+
+    @rank_zero_only
+    def save(self) -> None:
+        """Write what was logged since.
+
+        Raises:
+            StorageError: If the disk is full, or the folder is read-only or gone.
+        """
+        with writing(Path(self.log_dir) / "metrics.csv"):
+            super().save()
+
     @classmethod
     def of(cls, folder: Path) -> "MetricsFile":
         """The logger of a run's folder; metrics of an earlier run there are kept under another name."""
@@ -31,4 +57,5 @@ class MetricsFile(CSVLogger):
 def _keep_metrics(folder: Path) -> None:
     metrics = folder / "metrics.csv"
     if metrics.is_file():
-        metrics.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
+        kept = [int(found[1]) for path in folder.iterdir() if (found := _KEPT.fullmatch(path.name))]
+        metrics.rename(folder / f"metrics-{max(kept, default=0) + 1}.csv")  # beyond all, of which some may be gone

@@ -1,8 +1,9 @@
 """The prompt bank: every sentence's embedding, ragged by key, kept on the device and gathered there.
 
 A key is a class (sentences from a language model) or an image (its captions). On disk a bank is one safetensors file
-that is bound to the backbone and the texts by their fingerprints. Opening it reads the keys and the texts; the
-embeddings are memory-mapped. In the cache it is built by any number of processes (see `aape_lightning.shards`).
+that is bound to the backbone and the texts by their fingerprints. Opening it reads the keys and the texts, and looks
+once whether the embeddings are numbers; they are memory-mapped. In the cache it is built by any number of processes
+(see `aape_lightning.shards`).
 """
 
 import hashlib
@@ -15,18 +16,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from jaxtyping import Bool, Float, Int
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 
 from aape_lightning.backbones import Backbone
 from aape_lightning.errors import BackboneMismatchError, PromptError
-from aape_lightning.files import atomic_path, is_listed
+from aape_lightning.files import atomic_path, is_listed, writing
+from aape_lightning.locks import has_locks, locked, partial_folder
 from aape_lightning.prompts.bank_checks import check_parts, packed_texts
 from aape_lightning.prompts.embedding import embed_texts, embed_texts_together, text_shards
+from aape_lightning.tensor_files import save_tensors
 
 __all__ = ["PromptBank", "open_or_build_bank"]
 
@@ -116,7 +117,7 @@ class PromptBank:
         metadata = {"format": _FORMAT, "backbone": backbone.fingerprint, "backbone_name": backbone.name}
         hashes = {"texts": _hash(tensors[name] for name in _TEXTS), "embeddings": _hash([self.embeddings])}
         with atomic_path(path) as temporary:
-            save_file(tensors, temporary, metadata | hashes)
+            save_tensors(tensors, temporary, metadata | hashes)
 
     @classmethod
     def open(cls, path: Path, backbone: Backbone, *, verify: bool = False) -> "PromptBank":
@@ -125,10 +126,11 @@ class PromptBank:
         Args:
             path: The file.
             backbone: The encoder that must have made it.
-            verify: Check the embeddings too against their hash, which reads them all.
+            verify: Check the embeddings too against their hash.
 
         Raises:
-            PromptError: If the file is missing, damaged, or not a bank.
+            PromptError: If the file is missing, damaged, or not a bank, or an embedding is a NaN, an infinity, or only
+                zeros.
             BackboneMismatchError: If another backbone made it.
         """
         try:
@@ -190,24 +192,39 @@ def open_or_build_bank(
     Raises:
         PromptError: If the bank on disk is damaged, or what is half-built is removed during the build.
         DataError: If the disk has no room for the embeddings.
+        StorageError: If the folder is read-only, or is removed meanwhile.
     """
     key = _digest([_FORMAT, backbone.fingerprint, {name: list(texts) for name, texts in sentences.items()}])
     path = folder / f"{key[:24]}.safetensors"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        _build_bank(path, backbone, sentences, device)
+    if path.is_file():
+        shutil.rmtree(path.with_suffix(".partial"), ignore_errors=True)  # left where a kill came right after the end
+    else:
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+        shared = has_locks(folder)
+        with partial_folder(path, shared=shared) as partial:
+            _build_bank(path, partial, backbone, sentences, device, shared=shared)
     return PromptBank.open(path, backbone, verify=True)
 
 
-def _build_bank(path: Path, backbone: Backbone, sentences: Mapping[str, Sequence[str]], device: torch.device) -> None:
-    texts, partial, lock = _texts(sentences), path.with_suffix(".partial"), FileLock(path.with_suffix(".lock"))
-    array = text_shards(partial / "embeddings.npy", backbone, texts, taken=path.is_file)
-    with lock:
+def _build_bank(
+    path: Path,
+    partial: Path,
+    backbone: Backbone,
+    sentences: Mapping[str, Sequence[str]],
+    device: torch.device,
+    *,
+    shared: bool,
+) -> None:
+    lock, doing = path.with_suffix(".lock"), f"works on the prompt bank {str(path)!r}"
+    texts = _texts(sentences)
+    array = text_shards(partial / "embeddings.npy", backbone, texts, taken=path.is_file, alone=not shared)
+    with locked(lock, doing):
         if is_listed(path):
             return
         array.prepare()
     embed_texts_together(array, backbone, texts, device)
-    with lock:
+    with locked(lock, doing):
         if not is_listed(path):
             if not array.is_whole:
                 raise PromptError(

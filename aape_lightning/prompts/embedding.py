@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from aape_lightning.backbones import Backbone
+from aape_lightning.errors import PromptError
 from aape_lightning.progress import progress
 from aape_lightning.shards import ShardedArray, Values
 
@@ -30,6 +31,9 @@ def embed_texts(
         texts: The texts.
         device: Where the text tower runs.
         batch_size: Texts at once; as suits the device where None.
+
+    Raises:
+        PromptError: If an embedding is none: a NaN, an infinity, or only zeros.
     """
     embedded = torch.empty(len(texts), backbone.embed_dim)
     with progress(quiet=len(texts) < _QUIET_BELOW) as bar:
@@ -41,7 +45,9 @@ def embed_texts(
     return embedded
 
 
-def text_shards(path: Path, backbone: Backbone, texts: Sequence[str], taken: Callable[[], bool]) -> ShardedArray:
+def text_shards(
+    path: Path, backbone: Backbone, texts: Sequence[str], taken: Callable[[], bool], *, alone: bool = False
+) -> ShardedArray:
     """The array file of texts' embeddings, to be filled by `embed_texts_together`.
 
     Args:
@@ -49,8 +55,9 @@ def text_shards(path: Path, backbone: Backbone, texts: Sequence[str], taken: Cal
         backbone: The frozen encoder.
         texts: The texts; at least one.
         taken: Whether the embeddings have been taken to where they are used.
+        alone: Whether no other process knows the folder, so that nothing is locked.
     """
-    return ShardedArray(path, (len(texts), backbone.embed_dim), "float32", _SHARD, taken)
+    return ShardedArray(path, (len(texts), backbone.embed_dim), "float32", _SHARD, taken, alone=alone)
 
 
 def embed_texts_together(array: ShardedArray, backbone: Backbone, texts: Sequence[str], device: torch.device) -> None:
@@ -61,6 +68,9 @@ def embed_texts_together(array: ShardedArray, backbone: Backbone, texts: Sequenc
         backbone: The frozen encoder.
         texts: The texts.
         device: Where the text tower runs.
+
+    Raises:
+        PromptError: If an embedding is none: a NaN, an infinity, or only zeros.
     """
 
     def compute(rows: range) -> Generator[Values, None, None]:
@@ -83,4 +93,15 @@ def _encoded(
         for batch in (order[first : first + size] for first in range(0, len(order), size)):
             tokens = backbone.tokenize([shard[place] for place in batch], truncate=True)
             embedded[batch] = backbone.encode_text(tokens.to(device)).cpu()
+        _require_directions(embedded, shard, backbone)
         yield embedded
+
+
+def _require_directions(embedded: Float[Tensor, "b d"], texts: Sequence[str], backbone: Backbone) -> None:
+    """Refuse what no cosine can be made of: one such sentence would reach every loss and every weight."""
+    norms = torch.linalg.vector_norm(embedded, dim=1)
+    if len(bad := (~(norms.isfinite() & (norms > 0))).nonzero()):
+        raise PromptError(
+            f"What {backbone.name!r} makes of {texts[int(bad[0])]!r:.200} holds a NaN, an infinity, or only zeros: the "
+            "backbone's weights are damaged. Take other weights (--data.backbone)."
+        )

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from aape_lightning.errors import ResultError
 from aape_lightning.files import write_json
 from aape_lightning.protocols.faults import told_faults
-from aape_lightning.protocols.results import unreadable
+from aape_lightning.protocols.results import read_bytes, unreadable
 
 __all__ = [
     "EXAMPLES_FILE",
@@ -165,9 +165,9 @@ def read_examples(path: Path) -> Examples:
     """Read one `examples.json`.
 
     Raises:
-        ResultError: If the file is not JSON, or a field is missing, unknown or of another type.
+        ResultError: If the file cannot be read or is not JSON, or a field is missing, unknown or of another type.
     """
     try:
-        return _EXAMPLES.validate_json(path.read_bytes())
+        return _EXAMPLES.validate_json(read_bytes(path))
     except ValidationError as error:
         raise unreadable(path, "examples", error) from error

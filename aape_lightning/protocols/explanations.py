@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from aape_lightning.files import write_json
-from aape_lightning.protocols.results import unreadable
+from aape_lightning.protocols.results import read_bytes, unreadable
 
 __all__ = [
     "EXPLANATIONS_FILE",
@@ -151,9 +151,9 @@ def read_explanations(path: Path) -> Explanations:
     """Read one `explanations.json`.
 
     Raises:
-        ResultError: If the file is not JSON, or a field is missing, unknown or of another type.
+        ResultError: If the file cannot be read or is not JSON, or a field is missing, unknown or of another type.
     """
     try:
-        return Explanations.model_validate_json(path.read_bytes())
+        return Explanations.model_validate_json(read_bytes(path))
     except ValidationError as error:
         raise unreadable(path, "explanations", error) from error

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 
 from aape_lightning.files import write_text
 from aape_lightning.metrics import Reliability
-from aape_lightning.protocols.results import unreadable
+from aape_lightning.protocols.results import read_bytes, unreadable
 
 __all__ = ["OUTCOMES_FILE", "PartOutcomes", "read_outcomes", "write_outcomes"]
 
@@ -65,9 +65,10 @@ def read_outcomes(path: Path) -> dict[str, PartOutcomes]:
     """Read one `outcomes.json`.
 
     Raises:
-        ResultError: If the file is not JSON, a field is missing, unknown or of another type, or its counts disagree.
+        ResultError: If the file cannot be read or is not JSON, a field is missing, unknown or of another type, or its
+            counts disagree.
     """
     try:
-        return _PARTS.validate_json(path.read_bytes())
+        return _PARTS.validate_json(read_bytes(path))
     except ValidationError as error:
         raise unreadable(path, "outcomes", error) from error

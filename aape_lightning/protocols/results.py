@@ -1,18 +1,19 @@
 """`result.json`: everything that one run of a protocol measured, and what it takes to make it again."""
 
 import dataclasses
+import math
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 
-from aape_lightning.errors import ResultError
+from aape_lightning.errors import ResultError, listed, reason
 from aape_lightning.files import write_json
 from aape_lightning.protocols.faults import told_faults
 
-__all__ = ["RESULT_FILE", "Result", "find_results", "read_results", "unreadable"]
+__all__ = ["RESULT_FILE", "Result", "find_results", "read_bytes", "read_results", "unreadable"]
 
 RESULT_FILE = "result.json"
 
@@ -48,7 +49,7 @@ class Result:
     dataset: str
     method: str
     seed: int
-    metrics: dict[str, float]
+    metrics: dict[str, FiniteFloat]
     config_hash: str
     backbone: dict[str, Any] = field(default_factory=dict)
     diagnostics: dict[str, float] = field(default_factory=dict)
@@ -61,7 +62,16 @@ class Result:
     created: str = ""
 
     def write(self, folder: Path) -> Path:
-        """Write `result.json` into a folder, whole or not at all."""
+        """Write `result.json` into a folder, whole or not at all.
+
+        Raises:
+            ResultError: If a metric is NaN or infinite, which no table can show.
+        """
+        if diverged := [name for name, value in self.metrics.items() if not math.isfinite(value)]:
+            raise ResultError(
+                f"The test came to no number in {listed(diverged)}: the training has diverged. Train with a lower "
+                "learning rate (--model.lr), or with --trainer.precision 32-true where it was half precision."
+            )
         path = folder / RESULT_FILE
         write_json(path, dataclasses.asdict(self))
         return path
@@ -71,14 +81,36 @@ class Result:
         """Read one `result.json`.
 
         Raises:
-            ResultError: If the file is not JSON, or a field is missing, unknown or of another type.
+            ResultError: If the file cannot be read or is not JSON, a field is missing, unknown or of another type, or a
+                metric is NaN or infinite.
+            FileNotFoundError: If there is none.
         """
         try:
-            return TypeAdapter(cls).validate_json(path.read_bytes(), strict=True)
+            return _RESULT.validate_json(read_bytes(path), strict=True)
         except ValidationError as error:
             raise ResultError(
                 f"{str(path)!r} is not a result file ({told_faults(error)}). Remove it and run the protocol again."
             ) from error
+
+
+_RESULT: TypeAdapter[Result] = TypeAdapter(Result)  # which takes a millisecond to make
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file of results holds.
+
+    Raises:
+        ResultError: If it is a folder, or may not or cannot be read.
+        FileNotFoundError: If there is none.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise ResultError(
+            f"{str(path)!r} cannot be read ({reason(error)}). Make it readable, or remove it and run it all again."
+        ) from error
 
 
 def unreadable(path: Path, what: str, error: ValidationError) -> ResultError:
@@ -101,7 +133,7 @@ def find_results(folder: Path) -> list[tuple[Path, Result]]:
     Raises:
         ResultError: If there is none, or one is malformed.
     """
-    found = [(path.parent, Result.read(path)) for path in folder.rglob(RESULT_FILE)]
+    found = [(path.parent, Result.read(path)) for path in sorted(folder.rglob(RESULT_FILE))]
     if not found:
         raise ResultError(
             f"No {RESULT_FILE} under {str(folder)!r}. Make some with: "

@@ -1,12 +1,11 @@
 """The targets of domain generalization and of cross-dataset transfer, where none are named: the field's own."""
 
+import os
 from collections.abc import Sequence
-from pathlib import Path
-
-import yaml
 
 from aape_lightning.data.manifests.load import domains_of
-from aape_lightning.errors import RecipeError
+from aape_lightning.errors import ManifestError, RecipeError
+from aape_lightning.formats.yaml_content import parse_yaml
 from aape_lightning.protocols.names import COOP_DATASETS, DOMAIN_GENERALIZATION
 from aape_lightning.resources import recipe_path
 
@@ -28,23 +27,29 @@ def default_targets(protocol: str, recipe: str, overrides: Sequence[str] = ()) -
         overrides: Keys over the recipe, which may name another manifest.
 
     Raises:
-        RecipeError: If domain generalization knows no other domains of the source.
+        RecipeError: If the recipe is malformed, or domain generalization knows no other domains of the source.
+        ManifestError: If there is no such manifest, or it is malformed.
     """
     source = _manifest_of(recipe, overrides)
     if protocol != DOMAIN_GENERALIZATION:
         return [name for name in COOP_DATASETS[1:] if name != source]  # ImageNet is the source of the field
-    targets = _DOMAINS.get(source) or _other_domains(source)
+    if not source:
+        raise RecipeError(f"The recipe {recipe!r} names no manifest, in data.init_args.manifest.")
+    try:
+        targets = _DOMAINS.get(source) or _other_domains(source)
+    except ManifestError as error:
+        raise ManifestError(f"{error} It is what {recipe!r} names.") from error
     if not targets:
         raise RecipeError(
-            f"Domain generalization knows no other domains of {source!r}. Name them: --targets MANIFEST ..., or train "
-            "on a domain such as pacs/photo or on imagenet."
+            f"Domain generalization knows no other domains of {source!r}, the dataset of {recipe!r}. Name them: "
+            "--targets MANIFEST ..., or train on a domain such as pacs/photo or on imagenet."
         )
     return list(targets)
 
 
 def _other_domains(source: str) -> list[str]:
     dataset, _, domain = source.partition("/")
-    domains = [] if Path(source).exists() else domains_of(dataset)
+    domains = [] if os.path.exists(source) else domains_of(dataset)
     return [f"{dataset}/{other}:target" for other in domains if other != (domain or domains[0])]
 
 
@@ -54,5 +59,7 @@ def _manifest_of(recipe: str, overrides: Sequence[str]) -> str:
         key, has_value, value = word.partition("=")
         if key == "--data.manifest":
             return value if has_value else overrides[place + 1]
-    content = yaml.safe_load(recipe_path(recipe).read_text(encoding="utf-8"))
-    return str(content.get("data", {}).get("init_args", {}).get("manifest", ""))
+    found = parse_yaml(recipe_path(recipe), RecipeError, "the recipe")
+    for key in ("data", "init_args", "manifest"):
+        found = found.get(key, "") if isinstance(found, dict) else ""  # what is no recipe is refused where it is built
+    return found if isinstance(found, str) else ""

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 
 from aape_lightning.errors import ResultError
-from aape_lightning.files import write_text
+from aape_lightning.files import check_writable, write_text
 from aape_lightning.protocols.names import BASE_TO_NEW, COST, FEW_SHOT, SWEEP, TRAIN_TEST, TRANSFERS
 from aape_lightning.protocols.results import Result, find_results
 from aape_lightning.report import wording
@@ -55,9 +55,11 @@ def write_report(folder: Path, *, reference: str | None = None, console: Console
     Raises:
         ResultError: If the folder holds no result of a protocol, those of two, a malformed one, results that do not
             belong in one table, or none of the reference method.
+        StorageError: If nothing can be written into the folder.
     """
     found = find_results(folder)
     protocol = _protocol(found, folder)
+    check_writable(folder)
     if protocol in _GRIDS:
         return write_grid(folder, found, reference=reference, console=console)
     if protocol == TRAIN_TEST:

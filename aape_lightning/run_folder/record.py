@@ -4,13 +4,14 @@ import math
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
-from aape_lightning.errors import reason
+from aape_lightning.errors import StorageError, reason
 from aape_lightning.files import write_json
 from aape_lightning.protocols.provenance import device_name, now
 from aape_lightning.run_folder.guide import write_guide
@@ -59,9 +60,11 @@ class RunRecord(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say what ended it."""
         if isinstance(exception, Exception):
-            self._end(trainer, "failed", error=f"{type(exception).__name__}: {reason(exception)}")
+            with suppress(StorageError):  # on a full disk the first error is the one to be told
+                self._end(trainer, "failed", error=f"{type(exception).__name__}: {reason(exception)}")
         else:  # Ctrl-C, or the SystemExit that SIGTERM is turned into
-            self._end(trainer, "interrupted")
+            with suppress(StorageError):
+                self._end(trainer, "interrupted")
             if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
                 print(f"Run folder: {trainer.default_root_dir}; its README.md says how to go on.", file=sys.stderr)
 

@@ -3,9 +3,11 @@
 import shlex
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from aape_lightning.errors import AAPEError, ResultError
+from aape_lightning.errors import AAPEError, ResultError, StorageError
+from aape_lightning.files import check_writable, told_os_error, write_text
 from aape_lightning.messages import quiet_lightning
 from aape_lightning.progress import progress
 from aape_lightning.protocols.jobs import Job
@@ -35,6 +37,7 @@ def run_protocol(request: Request, *, processes: int = 1, dry_run: bool = False,
         RecipeError: If the recipe or a method is unknown; nothing is run then.
         ResultError: If the folder holds results of another protocol (nothing is run then), or a job failed; the others
             are done, and a second call runs what is missing.
+        StorageError: If nothing can be written into the folder; nothing is run then.
     """
     chosen = request.jobs()
     _refuse_another_protocol(request, chosen)
@@ -42,6 +45,7 @@ def run_protocol(request: Request, *, processes: int = 1, dry_run: bool = False,
         with quiet_lightning():
             print_overview(request, chosen)
         return
+    check_writable(request.out)
     failures = _run_here(request, chosen) if processes == 1 else run_in_processes(request, chosen, processes)
     failed = f"{len(failures)} of {len(chosen)} jobs failed; the same command runs them again.\n{_listed(failures)}"
     if len(failures) < len(chosen):
@@ -62,14 +66,21 @@ def attempt(request: Request, job: Job, *callbacks: EpochProgress) -> str | None
     try:
         prepared = PreparedJob(request, job, callbacks)
         if not prepared.is_done():
+            check_writable(log.parent)
             prepared.run()
-    except (AAPEError, OSError) as error:
+    except AAPEError as error:
         return str(error)
+    except OSError as error:
+        return told_os_error(error, None if error.filename else log.parent)
     except Exception as error:  # one job's fault must not end the others
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_text(traceback.format_exc(), encoding="utf-8")
-        return f"{type(error).__name__}: {error} (traceback in {str(log)!r})"
-    log.unlink(missing_ok=True)
+        told = f"{type(error).__name__}: {error}"
+        try:
+            write_text(log, traceback.format_exc())
+        except StorageError as full:
+            return f"{told} (no traceback is kept: {full})"
+        return f"{told} (traceback in {str(log)!r})"
+    with suppress(OSError):  # nothing was written where the result was there before
+        log.unlink(missing_ok=True)
     return None
 
 

@@ -25,6 +25,7 @@ def work(line: Connection, request: Request) -> None:
         request: What the jobs are of.
     """
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    from aape_lightning.files import told_os_error
     from aape_lightning.messages import quiet_lightning
     from aape_lightning.runner.run import attempt
 
@@ -33,7 +34,11 @@ def work(line: Connection, request: Request) -> None:
             job: Job = line.recv()
         except EOFError:
             return
-        _print_into(request, job)
+        try:
+            _print_into(request, job)
+        except OSError as refused:
+            line.send(told_os_error(refused))
+            continue
         with quiet_lightning():
             error = attempt(request, job)
         line.send(error)

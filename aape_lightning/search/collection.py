@@ -15,7 +15,7 @@ from aape_lightning.data.readers import read_caption_split, read_question_split,
 from aape_lightning.data.schema import CaptionManifest, ClassManifest, Manifest, QuestionManifest
 from aape_lightning.data.schema.classes import CsvSplit
 from aape_lightning.data.splits import PARTS, Part
-from aape_lightning.errors import DataError, ImageError
+from aape_lightning.errors import DataError, ImageError, listed
 
 __all__ = ["ImageCollection", "Says", "images_in", "images_of"]
 
@@ -109,12 +109,18 @@ def images_in(folder: Path) -> ImageCollection:
 
     Raises:
         DataError: If there is no such folder, or no image in it.
+        ImageError: If one is a symbolic link to a file that is not there.
     """
     if not folder.is_dir():
         raise DataError(f"No folder {str(folder)!r} to search in (--images).")
     paths = list_images(folder)
     if not paths:
         raise DataError(f"The folder {str(folder)!r} (--images) and those below it hold no image.")
+    if broken := [path for path in paths if not (folder / path).exists()]:
+        raise ImageError(
+            f"{len(broken)} of the images in {str(folder)!r} (--images) are symbolic links to files that are not "
+            f"there: {listed(broken, limit=3)}. Remove the links, or put the files where they lead."
+        )
     files = FolderImages(folder)
     title = f"{folder} ({len(paths):,} images)"
     return ImageCollection(title, paths, [()] * len(paths), "nothing", files.open, files.size)

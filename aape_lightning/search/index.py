@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from filelock import FileLock
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from aape_lightning.data.features import FeatureStore, Views
 from aape_lightning.errors import BackboneMismatchError, DataError
-from aape_lightning.files import cache_dir, default_workers
+from aape_lightning.files import cache_dir, default_workers, writing
+from aape_lightning.locks import locked
 from aape_lightning.prompts import open_or_build_bank
 from aape_lightning.search.collection import ImageCollection
 from aape_lightning.search.encoder import QueryEncoder
@@ -85,17 +85,20 @@ class SearchIndex:
         Raises:
             ImageError: If an image is missing or cannot be decoded; what was computed before is kept.
             DataError: If the kept index is damaged.
+            StorageError: If the cache folder is read-only and holds no such index.
         """
         cache = folder or cache_dir()
         place, title = cache / "features", images.title
         store = FeatureStore(place, encoder.backbone, images.paths, images.open, images.size, Views(), title=title)
         texts = [said[0] if said else "" for said in images.said]
         path = cache / "indices" / f"{digest(store.description, encoder.fingerprint, texts)[:24]}.safetensors"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):  # two processes that ask for the same index build it once
-            if not path.is_file():
-                store.build(encoder.device, default_workers())
-                cls(encoder.queries(store.open()[:, 0]), images.paths, texts).save(path, encoder)
+        if not path.is_file():
+            with writing(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with locked(path.with_suffix(".lock"), f"builds the search index {str(path)!r}"):
+                if not path.is_file():
+                    store.build(encoder.device, default_workers())
+                    cls(encoder.queries(store.open()[:, 0]), images.paths, texts).save(path, encoder)
         return cls.open(path, encoder, verify=True)
 
     @classmethod

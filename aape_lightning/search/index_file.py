@@ -4,17 +4,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from jaxtyping import Float
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from aape_lightning.errors import BackboneMismatchError, CheckpointError, DataError
 from aape_lightning.files import atomic_path
+from aape_lightning.prompts.bank_checks import check_numbers, packed_json
 from aape_lightning.search.encoder import QueryEncoder
+from aape_lightning.tensor_files import save_tensors
 
 __all__ = ["digest", "open_index", "save_index"]
 
@@ -42,7 +42,7 @@ def save_index(
     tensors = {"embeddings": embeddings.contiguous(), "names": packed}
     hashes = {f"{name}_hash": _hash(tensor) for name, tensor in tensors.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, {"format": _FORMAT} | _bound_to(encoder) | hashes)
+        save_tensors(tensors, temporary, {"format": _FORMAT} | _bound_to(encoder) | hashes)
 
 
 def open_index(path: Path, encoder: QueryEncoder, *, verify: bool) -> tuple[Float[Tensor, "m d"], dict[str, list[str]]]:
@@ -51,10 +51,10 @@ def open_index(path: Path, encoder: QueryEncoder, *, verify: bool) -> tuple[Floa
     Args:
         path: The file.
         encoder: What must have made it.
-        verify: Check the embeddings too against their hash, which reads them all.
+        verify: Check the embeddings too against their hash.
 
     Raises:
-        DataError: If the file is missing, damaged, or no index.
+        DataError: If the file is missing, damaged, or no index, or an embedding is a NaN, an infinity, or only zeros.
         BackboneMismatchError: If another backbone made it.
         CheckpointError: If it was made with another checkpoint, or without one.
     """
@@ -67,11 +67,29 @@ def open_index(path: Path, encoder: QueryEncoder, *, verify: bool) -> tuple[Floa
         for name in ("embeddings", "names") if verify else ("names",):
             if _hash(tensors[name]) != metadata[f"{name}_hash"]:
                 raise DataError(f"{str(path)!r} is damaged: it does not hold what was written into it. {_REMEDY}.")
-        names: dict[str, Any] = json.loads(tensors["names"].numpy().tobytes())
+        names = _names(tensors["names"])
         _refuse_another(path, metadata, encoder)
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        check_numbers(tensors["embeddings"], len(names["images"]), encoder.backbone.embed_dim)
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise DataError(f"{str(path)!r} cannot be read as a search index ({error}). {_REMEDY}.") from error
     return tensors["embeddings"], names
+
+
+def _names(packed: Tensor) -> dict[str, list[str]]:
+    """The lists with an entry a row.
+
+    Raises:
+        ValueError: If they are no such lists.
+    """
+    names = packed_json(packed)
+    if not isinstance(names, dict) or names.keys() != {"images", "texts"}:
+        raise ValueError("it must name images and texts")
+    lists = [names["images"], names["texts"]]
+    if not all(isinstance(entries, list) and all(isinstance(entry, str) for entry in entries) for entries in lists):
+        raise ValueError("its images and texts must be lists of texts")
+    if len(names["images"]) != len(names["texts"]):
+        raise ValueError(f"it has {len(names['images'])} images and {len(names['texts'])} texts")
+    return names
 
 
 def _bound_to(encoder: QueryEncoder) -> dict[str, str]:

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = {
     "PERFORMANCE.md": "performance.md",
     "CONTRIBUTING.md": "contributing.md",
+    "RELIABILITY.md": "reliability.md",
     "SECURITY.md": "security.md",
     "CHANGELOG.md": "changelog.md",
 }

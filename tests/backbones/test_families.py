@@ -175,6 +175,13 @@ class TestTransformers:
         expect(str(save_transformers_clip(tmp_path / "clip", **processing)), "its image tower takes .3, 32, 32.")
 
 
+_CLIP = '[{"path": %s, "type": "sentence_transformers.models.CLIPModel"}]'
+NO_LISTS = [
+    None, "", "[]", "{}", "5", "[5]", '[{"path": ""}]', '[{"path": "", "type": 5}]', "[" * 100_000,
+    *(_CLIP % path for path in ("5", "null", '"/etc"', '"../other"', '"a/../../other"', r'"..\\other"')),
+]  # fmt: skip
+
+
 class TestSentenceTransformers:
     def test_a_name_is_found_in_the_cache_without_a_network(self, hub, transformers_folder, pictures, monkeypatch):
         hub()
@@ -195,7 +202,7 @@ class TestSentenceTransformers:
         (tmp_path / "modules.json").write_text(json.dumps(modules))
         expect(f"st:{tmp_path}", f"not a CLIP but a model of the modules {', '.join(kinds)}")
 
-    @pytest.mark.parametrize("content", [None, "", "[]", "{}", '[{"path": ""}]'])
+    @pytest.mark.parametrize("content", NO_LISTS)
     def test_a_folder_without_a_list_of_modules_is_an_error(self, content, tmp_path):
         if content is not None:
             (tmp_path / "modules.json").write_text(content)

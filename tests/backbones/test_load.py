@@ -1,13 +1,15 @@
+import contextlib
 import hashlib
 import pickle
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import torch
-from aape_lightning.backbones import Backbone, load_backbone
+from aape_lightning.backbones import Backbone, download, load_backbone
 from aape_lightning.backbones.load import MODEL_URLS
 from aape_lightning.errors import BackboneNotFoundError
 
@@ -19,9 +21,10 @@ class Server(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, body, *, status=200, length=None):
+    def __init__(self, body, *, status=200, length=None, location="", after=None):
         super().__init__(("127.0.0.1", 0), Handler)
         self.body, self.status, self.requests = body, status, 0
+        self.location, self.after = location, after
         self.length = str(len(body)) if length is None else length
 
     @property
@@ -35,8 +38,14 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         if self.server.length:
             self.send_header("Content-Length", self.server.length)
+        if self.server.location:
+            self.send_header("Location", self.server.location)
         self.end_headers()
         self.wfile.write(self.server.body)
+        self.wfile.flush()
+        if self.server.after:
+            with contextlib.suppress(OSError):
+                self.server.after(self.wfile)
 
     def log_message(self, *args):
         pass
@@ -220,6 +229,62 @@ class TestDownload:
         with expect_advice(downloads, url, "missing"):
             load_backbone("ViT-B/16")
         assert files_in(downloads) == set()
+
+    def test_a_server_that_ends_early_is_told_as_that(self, serve, downloads, offer, tiny_clip):
+        offer(serve(tiny_clip.read_bytes()[:1000], length=str(tiny_clip.stat().st_size)).base)
+        with pytest.raises(BackboneNotFoundError, match=r"the server ended after 1,000 of [\d,]+ bytes"):
+            load_backbone("ViT-B/16")
+        assert files_in(downloads) == set()
+
+    def test_more_than_was_announced_is_not_read(self, serve, downloads, offer, tiny_clip):
+        body = tiny_clip.read_bytes()
+        offer(serve(body + b"more", length=str(len(body))).base)
+        load_backbone("ViT-B/16")
+        assert (downloads / "ViT-B-16.pt").read_bytes() == body
+
+    def test_a_server_that_never_stops_is_left(self, serve, downloads, offer, monkeypatch):
+        def pour(file):
+            while True:
+                file.write(b"x" * 2**16)
+
+        monkeypatch.setattr(download, "_LARGEST", 10**6)
+        offer(serve(b"x", length="", after=pour).base)
+        with pytest.raises(BackboneNotFoundError, match="sent more than 1,000,000 bytes"):
+            load_backbone("ViT-B/16")
+        assert files_in(downloads) == set()
+
+    def test_a_server_that_falls_silent_is_left(self, serve, downloads, offer, monkeypatch):
+        monkeypatch.setattr(download, "_PATIENCE", 0.2)
+        ended = threading.Event()
+        offer(serve(b"x", length="1000", after=lambda file: ended.wait(20)).base)
+        with pytest.raises(BackboneNotFoundError, match=r"could not be downloaded .*timed out"):
+            load_backbone("ViT-B/16")
+        ended.set()
+        assert files_in(downloads) == set()
+
+    def test_a_server_that_drips_is_left(self, serve, downloads, offer, monkeypatch):
+        def drip(file):
+            while True:
+                time.sleep(0.01)
+                file.write(b"x")
+                file.flush()
+
+        monkeypatch.setattr(download, "_PATIENCE", 0.2)
+        offer(serve(b"x", length="", after=drip).base)
+        with pytest.raises(BackboneNotFoundError, match=r"bytes in \d seconds, and would never end"):
+            load_backbone("ViT-B/16")
+        assert files_in(downloads) == set()
+
+    def test_a_redirection_to_a_file_of_this_machine_is_not_followed(self, serve, downloads, offer, tiny_clip):
+        url = offer(serve(b"", status=302, location=tiny_clip.as_uri()).base)
+        with expect_advice(downloads, url, "missing"):
+            load_backbone("ViT-B/16")
+        assert files_in(downloads) == set()
+
+    def test_a_redirection_to_another_server_is_followed(self, serve, downloads, offer, tiny_clip):
+        other = serve(tiny_clip.read_bytes())
+        offer(serve(b"", status=302, location=f"{other.base}/weights").base)
+        assert load_backbone("ViT-B/16").embed_dim == 32
 
     def test_a_refused_connection_says_where_to_put_the_file_and_leaves_none(self, serve, downloads, offer):
         server = serve(b"")

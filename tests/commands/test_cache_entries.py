@@ -154,6 +154,49 @@ def test_a_damaged_file_is_told_as_one(content, cache, aape):
     assert "(damaged)" in out
 
 
+def bank_bytes(header, keys=b'["cat"]'):
+    content = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return len(content).to_bytes(8, "little") + content + keys
+
+
+SOUND = {"keys": {"data_offsets": [0, 7]}, "embeddings": {"shape": [3, 32]}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        bank_bytes(SOUND | {"keys": {"data_offsets": [0, 10**15]}}),
+        bank_bytes(SOUND | {"keys": {"data_offsets": [-7, 0]}}),
+        bank_bytes(SOUND | {"keys": {"data_offsets": ["0", "7"]}}),
+        bank_bytes(SOUND | {"keys": {"data_offsets": 7}}),
+        bank_bytes(SOUND | {"keys": []}),
+        bank_bytes(SOUND | {"embeddings": {"shape": ["3", 32]}}),
+        bank_bytes(SOUND | {"embeddings": {"shape": [float("nan"), 32]}}),
+        bank_bytes(SOUND, b"1234567"),
+        bank_bytes(b"[" * 100_000),
+    ],
+)
+def test_a_bank_whose_header_lies_is_told_as_damaged(content, cache):
+    (cache / "banks").mkdir(parents=True)
+    path = cache / "banks" / f"{'c' * 24}.safetensors"
+    path.write_bytes(content)
+    assert [entry.state for entry in entries_in(cache)] == ["damaged"]
+    path.write_bytes(bank_bytes(SOUND | {"__metadata__": {"backbone": 5}}))
+    assert [(entry.state, entry.of, entry.fingerprint) for entry in entries_in(cache)] == [("complete", "cat", "")]
+
+
+@pytest.mark.parametrize("told", [b"[" * 100_000, b"{", b"\xff", b'{"views": {"count": [1]}}'])
+@pytest.mark.parametrize("array", [b"", b"\x93NUMPY\x01\0\xff\xff{", b"\x93NUMPY\x01\0\x02\0[]", b"\x93NUMPY\x09\0"])
+def test_a_store_whose_files_lie_is_listed_all_the_same(told, array, cache, aape):
+    folder = cache / "features" / ("d" * 24)
+    folder.mkdir(parents=True)
+    (folder / "store.json").write_bytes(told)
+    (folder / "embeddings.npy").write_bytes(array)
+    code, out, _ = aape("list")
+    assert code == 0
+    assert "(damaged)" in out
+
+
 # ---- clear ---------------------------------------------------------------------------------------------------------
 
 

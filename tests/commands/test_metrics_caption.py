@@ -123,7 +123,7 @@ def test_an_image_without_references_is_an_error(caption, files):
     references = json.loads((files / "r.json").read_text())
     references["annotations"] = references["annotations"][:2]
     (files / "r.json").write_text(json.dumps(references))
-    assert caption(PREDICTIONS)[2] == "aape: error: 1 of 2 images have no reference: '9'.\n"
+    assert caption(PREDICTIONS)[2] == "aape: error: 'r.json': 1 of 2 images have no reference: '9'.\n"
 
 
 def test_missing_files_are_named(caption, files):

@@ -75,6 +75,13 @@ def write_bad_files(images, captions):
     np.save("nan.npy", changed(captions, 3, np.nan))
     np.save("whole.npy", captions.astype(np.int64))
     np.save("flat.npy", captions[:, 0])
+    np.save("backwards.npy", captions.astype(">f4"))
+    np.save("wide.npy", captions.astype(np.longdouble))
+    with open("endless.npy", "wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (10**12, 512)}
+        np.lib.format.write_array_header_1_0(file, header)
+    with open("nested.json", "w") as file:
+        file.write("[" * 100_000)
     np.save("pickled.npy", np.array([{}]), allow_pickle=True)
     np.save("few.npy", np.zeros(12, dtype=np.int64))
     np.save("shares.npy", np.zeros(12))
@@ -94,6 +101,9 @@ def write_bad_files(images, captions):
          "int64 of the shape (12, 8)."),
         ("flat.npy", None, "not float32 of the shape (12,)."),
         ("pickled.npy", None, "'pickled.npy' is no array of numbers in NumPy's format"),
+        ("wide.npy", None, "'wide.npy' must hold one array of numbers of at most 64 bits."),
+        ("endless.npy", None, "'endless.npy' is no array of numbers in NumPy's format"),
+        ("c.npy", "nested.json", "'nested.json' is not JSON that can be read: it is nested too deeply."),
         ("two.safetensors", None, "'two.safetensors' must hold one tensor, and holds 2: 'a', 'b'."),
         ("damaged.npy", None, "'damaged.npy' is no array of numbers in NumPy's format"),
         ("damaged.safetensors", None, "'damaged.safetensors' is no safetensors file"),
@@ -104,6 +114,7 @@ def write_bad_files(images, captions):
         ("c.npy", "shares.npy", "must hold one row of whole numbers, from 0: the image of each caption; not float64"),
         ("c.npy", "text.csv", "'text.csv' (--owner) must be a .npy or .json file."),
         ("c.npy", "damaged.json", "'damaged.json' is no list of numbers in JSON"),
+        ("c.npy", "backwards.npy", "must hold one row of whole numbers"),
     ],
 )  # fmt: skip
 def test_bad_files_are_one_line(retrieval, files, captions, owner, message):

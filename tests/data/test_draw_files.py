@@ -66,6 +66,17 @@ def test_a_pickle_runs_no_code(split, tmp_path):
     assert not trace.exists()
 
 
+def test_a_pickle_whose_frames_overlap_is_refused(split, datum, tmp_path):
+    # pickle then runs other instructions than were checked: the fuzzer found one that took 5 GB.
+    path = tmp_path / "overlapping.pkl"
+    pickled(path, draw(split, 2, 3), datum, split, "/mnt", 4)
+    content = path.read_bytes()
+    assert content[2:3] == pickle.FRAME
+    path.write_bytes(content[:12] + content[2:11] + content[12:])
+    with pytest.raises(DataError, match="frames begins inside another"):
+        read_draw(path, split)
+
+
 def test_json_goes_out_and_comes_in(split, toy_root, tmp_path, capsys):
     manifest = ["--manifest", str(toy_root / "toy.yaml"), "--root", str(toy_root)]
     assert main(["data", "draw", *manifest, "--shots", "2", "--seed", "1"]) == 0

@@ -597,7 +597,8 @@ def test_a_kill_right_after_the_end_leaves_nothing_behind(store):
 def test_a_whole_store_is_opened_where_nothing_can_be_written(store, monkeypatch):
     made = store()
     made.build(CPU, 0)
-    monkeypatch.setattr(features, "FileLock", None)
+    monkeypatch.setattr(features, "locked", None)
+    monkeypatch.setattr(features, "has_locks", None)
     made.build(CPU, 0)
 
 

@@ -63,7 +63,7 @@ def test_fewer_images_than_a_global_batch_are_one_batch_of_equal_parts(replicas,
 
 @pytest.mark.parametrize("rank", [0, 3])
 def test_a_process_without_an_image_is_refused_in_every_process(rank):
-    found = r"There are 3 images for 4 processes, .*: --trainer\.devices 3\."
+    found = r"Each of the 4 processes needs one of the images, of which there are only 3\..* --trainer\.devices 3\."
     with pytest.raises(DataError, match=found):
         EvalSampler(3, num_replicas=4, rank=rank)
     with pytest.raises(DataError, match=found):

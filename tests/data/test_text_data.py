@@ -6,6 +6,7 @@ import pytest
 import yaml
 from aape_lightning.data import TextDataModule
 from aape_lightning.data.shapes import shapes_captions, shapes_questions
+from aape_lightning.data.text import _Blocks
 from aape_lightning.data.text_sources import read_documents
 from aape_lightning.errors import DataError, ManifestError
 from lightning.pytorch import Trainer
@@ -220,3 +221,10 @@ def test_the_tokeniser_is_trained_on_what_is_trained_on_alone(photographs):
 def test_wrong_values_are_refused(wrong, named):
     with pytest.raises(DataError, match=named):
         TextDataModule(**({"sources": ["shapes_captions"]} | wrong))
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+def test_a_process_without_a_block_is_refused_in_every_process(rank):
+    with pytest.raises(DataError, match=r"3 processes needs one of the blocks of text, of which there is only 1\."):
+        _Blocks(1, num_replicas=3, rank=rank)
+    assert len(_Blocks(3, num_replicas=3, rank=rank)) == 1

@@ -74,3 +74,16 @@ def test_many_classes_are_counted(saved):
 def test_a_result_of_another_backbone_is_refused(saved):
     with pytest.raises(ResultError, match="no result of this model"):
         model_card(saved, results=[result(saved, backbone={"name": "other", "fingerprint": "f"})])
+
+
+def test_names_are_no_html_and_stay_on_their_line(saved):
+    names = ["<script>alert(1)</script>", "two\n# lines", 'colt\'s "foot" & co', "</pre><img src=x onerror=alert(1)>"]
+    evil = dataclasses.replace(
+        on(saved, "/home/<b>me</b>.pt"),
+        inference=saved.inference | {"class_names": names, "dataset": "<i>", "templates": ["a <b>{}</b>."]},
+        tensors={},
+    )
+    text = model_card(evil).text
+    assert "<" not in text.replace("<table", "")
+    assert '&lt;script&gt;alert(1)&lt;/script&gt;, two # lines, colt\'s "foot" &amp; co' in text
+    assert not [line for line in text.splitlines() if line.startswith("# lines")]

@@ -1,82 +1,89 @@
-"""A protocol that is killed at any moment, and started again, ends as if nothing had happened: `make test-faults`."""
+"""A protocol that is killed at any moment, and started again, ends as if nothing had happened."""
 
-import os
+import json
+import multiprocessing
 import random
 import signal
-import subprocess
-import sys
 import time
 
+import harness
 import pandas as pd
 import pytest
 from aape_lightning.protocols.results import RESULT_FILE, Result
+from aape_lightning.runner import pool
+from fault_table import record
+from trials import Activity, digests, kill_and_repeat, side_by_side
 
 METHODS = ("zero-shot", "coop", "aape")
-SEEDS = (1, 2, 3, 4)
-TRIALS = 10
+SPAWNED = 4  # trials with processes as a user has them; starting them costs more than the jobs
 
 
-def listening():
-    """Take interrupts, which a shell's background job, as these tests may be, is started to ignore."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+def forking():
+    """The jobs' processes are forks, which begin at once; a user's are started anew, which takes seconds."""
+    pool._CONTEXT = multiprocessing.get_context("fork")
 
 
-@pytest.fixture(scope="module")
-def protocol(toy_recipe):
-    """Starts the 12 jobs, in two processes, with a cache that begins empty."""
+def words(recipe):
     chosen = [word for method in METHODS for word in ("--method", method)]
-
-    def start(out, cache):
-        command = [
-            sys.executable, "-m", "aape_lightning", "protocol", "base-to-new", "--recipe", toy_recipe, *chosen,
-            "--seeds", *SEEDS, "--out", out, "--jobs", 2, "--report", "--trainer.max_epochs", 150,
-            "--model.aggregator_epochs", 5,
-        ]  # fmt: skip
-        environment = os.environ | {"AAPE_CACHE": str(cache)}
-        return subprocess.Popen(
-            list(map(str, command)),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            preexec_fn=listening,
-        )
-
-    return start
+    return [
+        "protocol", "base-to-new", "--recipe", recipe, *chosen, "--seeds", 1, 2, "--out", "out", "--jobs", 2,
+        "--report", "--trainer.max_epochs", 20, "--model.aggregator_epochs", 5,
+    ]  # fmt: skip
 
 
-def table(out):
-    """The table without what differs from run to run."""
-    return pd.read_csv(out / "table.csv").drop(columns="train_seconds")
+def whole(folder):
+    """Results without their times, and what lies beside each; stores and banks."""
+    results = {
+        path.relative_to(folder).as_posix(): json.dumps([result.metrics, result.curves, result.config_hash])
+        for path in folder.glob(f"out/**/{RESULT_FILE}")
+        for result in [Result.read(path)]
+    }
+    return results | digests(folder, "cache/**/*")
 
 
-def metrics(out):
-    return {path.parent.relative_to(out).as_posix(): Result.read(path).metrics for path in out.rglob(RESULT_FILE)}
+def settled(folder):
+    """The table without what differs from run to run, and what is explained beside the results."""
+    table = pd.read_csv(folder / "out" / "table.csv").drop(columns="train_seconds")
+    figures = digests(folder, "out/figures/*", without="cost")
+    return {"table.csv": table.to_csv()} | figures | digests(folder, "out/**/explanations.json", "out/**/outcomes.json")
 
 
-@pytest.fixture(scope="module")
-def undisturbed(protocol, tmp_path_factory):
-    """Table and metrics of a run that nothing disturbs, and how long it takes."""
-    out, start = tmp_path_factory.mktemp("undisturbed"), time.monotonic()
-    process = protocol(out / "out", out / "cache")
-    printed, _ = process.communicate()
-    assert process.returncode == 0, printed
-    return table(out / "out"), metrics(out / "out"), time.monotonic() - start
+def test_a_killed_protocol(toy_recipe, tmp_path):
+    activity = Activity("protocol, --jobs 2", words(toy_recipe), whole, settled, prepare=forking)
+    kill_and_repeat(activity, tmp_path)
 
 
-@pytest.mark.parametrize("trial", range(TRIALS))
-def test_a_killed_protocol_ends_as_an_undisturbed_one(protocol, undisturbed, tmp_path, trial):
-    expected_table, expected_metrics, duration = undisturbed
-    chance = random.Random(trial)
-    process = protocol(tmp_path / "out", tmp_path / "cache")
-    time.sleep(chance.uniform(0.05, 0.95) * duration)
-    process.send_signal(chance.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-    process.communicate()
-    left = metrics(tmp_path / "out") if (tmp_path / "out").exists() else {}
-    print(f"trial {trial}: {len(left)} of {len(expected_metrics)} results stood")
-    assert left == {name: expected_metrics[name] for name in left}
-    again = protocol(tmp_path / "out", tmp_path / "cache")
-    printed, _ = again.communicate()
-    assert again.returncode == 0, printed
-    assert metrics(tmp_path / "out") == expected_metrics
-    pd.testing.assert_frame_equal(table(tmp_path / "out"), expected_table)
+def test_a_killed_protocol_whose_jobs_are_processes_of_their_own(toy_recipe, tmp_path):
+    activity = Activity("protocol, spawned", words(toy_recipe), whole, settled)
+    kill_and_repeat(activity, tmp_path, SPAWNED)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_protocol_that_is_asked_to_end(toy_recipe, tmp_path, number):
+    """Only the first process gets the signal, as from a scheduler; it takes the others with it."""
+    activity = Activity("protocol", words(toy_recipe), whole, settled, prepare=forking)
+    undisturbed = activity.new_folder(tmp_path / "undisturbed" / "here")
+    ended = activity.start(undisturbed).finish()
+    assert ended.code == 0, ended.log
+
+    def trial(place):
+        here = activity.new_folder(tmp_path / f"{place}" / "here")
+        victim = activity.start(here)
+        time.sleep(random.Random(f"{number} {place}").uniform(0.1, 0.9) * ended.seconds)
+        victim.signal(number)
+        code = victim.wait()
+        left = harness.group(victim.pid)
+        victim.kill()
+        assert left == [], f"processes go on: {left}"
+        found = whole(here)
+        assert found.items() <= whole(undisturbed).items()
+        again = activity.start(here).finish()
+        assert again.code == 0, again.log
+        assert (whole(here), settled(here)) == (whole(undisturbed), settled(undisturbed))
+        return code
+
+    codes = side_by_side(trial, 3)
+    failed = [code for code in codes if isinstance(code, str)]
+    record("protocol, --jobs 2", signal.Signals(number).name, injected=3, survived=3 - len(failed))
+    assert not failed, failed[0]
+    assert set(codes) <= {0, 128 + number}

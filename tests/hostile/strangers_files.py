@@ -3,13 +3,9 @@
 import io
 import json
 import pickle
-from dataclasses import dataclass
 from functools import cache
-from types import SimpleNamespace
-from typing import Any
 
 import torch
-from aape_lightning.backbones import Backbone
 from aape_lightning.data.draw_files import read_draw
 from aape_lightning.data.draw_pickles import Datum
 from aape_lightning.data.manifests.guess import guess_manifest
@@ -31,32 +27,14 @@ from aape_lightning.protocols.explanations import read_explanations
 from aape_lightning.protocols.outcomes import read_outcomes
 from aape_lightning.protocols.results import Result
 from aape_lightning.protocols.written import read_written
-from mutations import altered, mutated, mutated_safetensors
+from fake_backbone import BACKBONE, WIDTH
+from file_parser import Parser, as_json
+from mutations import altered, mutated_safetensors
 from safetensors.torch import save
-
-
-@dataclass(frozen=True)
-class Parser:
-    """One kind of file.
-
-    Attributes:
-        file: The name that it is written by.
-        seeds: Whole files, each of which is read without a fault.
-        read: What reads it, given its path.
-        mutate: A hostile file out of a whole one and a `random.Random`.
-        beside: Files that lie beside it.
-    """
-
-    file: str
-    seeds: tuple[bytes, ...]
-    read: Any
-    mutate: Any = mutated
-    beside: tuple[tuple[str, bytes], ...] = ()
-
-
-def _json(*values):
-    return tuple(json.dumps(value, indent=1).encode() for value in values)
-
+from strangers_folders import folder_parsers
+from strangers_images import image_parsers
+from strangers_inputs import input_parsers
+from strangers_recipes import recipe_parsers
 
 _SPLIT = {"train": [["a/1.jpg", 0, "dog"], ["b/2.jpg", 1, "cat"]], "val": [], "test": [["a/3.jpg", 0, "dog"]]}
 _COCO = {
@@ -170,18 +148,9 @@ def _renamed(content, module):
     return named
 
 
-_WIDTH = 4
-_NAMES = {name for name in (*dir(Backbone), *Backbone.__annotations__) if not name.startswith("_")}
-_BACKBONE = SimpleNamespace(
-    **dict.fromkeys(_NAMES, len) | {"fingerprint": "f" * 64, "name": "fake", "embed_dim": _WIDTH}
-)
-
-
-def _bank(
-    keys=("dog", "cat"), texts=("A dog.", "A cat."), offsets=(0, 1, 2), rows=2, width=_WIDTH, dtype=torch.float32
-):
+def _bank(keys=("dog", "cat"), texts=("A dog.", "A cat."), offsets=(0, 1, 2), rows=2, width=WIDTH, dtype=torch.float32):
     tensors = {
-        "embeddings": torch.ones(2, _WIDTH),
+        "embeddings": torch.ones(2, WIDTH),
         "offsets": torch.tensor([0, 1, 2]),
         "texts": _pack(["A dog.", "A cat."]),
         "keys": _pack(["dog", "cat"]),
@@ -259,14 +228,14 @@ def parsers():
             lambda path: read_manifest(str(path)),
             beside=names,
         ),
-        "manifest-guessed-json": Parser("s.json", _json(_SPLIT), guess_manifest),
+        "manifest-guessed-json": Parser("s.json", as_json(_SPLIT), guess_manifest),
         "manifest-guessed-csv": Parser("t.csv", (_TABLE,), guess_manifest),
         "class-names": Parser("names.txt", names[0][1:], lambda path: read_names_file(path, keyed=True)),
-        "split-coop": Parser("s.json", _json(_SPLIT), read_coop_split),
+        "split-coop": Parser("s.json", as_json(_SPLIT), read_coop_split),
         "split-csv": Parser("t.csv", (_TABLE,), lambda path: read_csv_split(path, csv, None)),
         "sentences": Parser(
             "p.json",
-            _json(
+            as_json(
                 {"dog": ["A dog."], "cat": ["A cat.", "Cats."]},
                 {"dog": ["two legs"]},
                 {"d": {"dog": ["A dog."]}, "e": {}},
@@ -276,19 +245,19 @@ def parsers():
         "captions": Parser(
             "c.txt",
             (
-                *_json(_COCO, _KARPATHY),
+                *as_json(_COCO, _KARPATHY),
                 _CSV_CAPTIONS,
                 b"image_name| comment_number| comment\na.jpg| 0| A dog.\nb.jpg| 1 A cat.\n",
                 b"a.jpg#0\tA dog.\na.jpg#1\tDogs.\n",
             ),
             read_captions,
         ),
-        "split-karpathy": Parser("k.json", _json(_KARPATHY), _reads_captions(format="karpathy", file="k.json")),
-        "split-coco": Parser("c.json", _json(_COCO), _reads_captions(format="coco", files={"train": "c.json"})),
+        "split-karpathy": Parser("k.json", as_json(_KARPATHY), _reads_captions(format="karpathy", file="k.json")),
+        "split-coco": Parser("c.json", as_json(_COCO), _reads_captions(format="coco", files={"train": "c.json"})),
         "split-captions-csv": Parser("t.csv", (_TABLE,), _reads_captions(format="csv", file="t.csv")),
         "split-flickr-json": Parser(
             "s.json",
-            _json({"train": ["a.jpg"], "test": ["b"]}),
+            as_json({"train": ["a.jpg"], "test": ["b"]}),
             _reads_captions(format="flickr", file="captions.csv", split="s.json"),
             beside=flickr,
         ),
@@ -300,16 +269,16 @@ def parsers():
         ),
         "vqa-questions": Parser(
             "q.json",
-            _json(_QUESTIONS),
+            as_json(_QUESTIONS),
             _reads_questions(format="vqa", questions={"val": "q.json"}, images={"val": "{:012d}.jpg"}),
         ),
         "vqa-annotations": Parser(
             "a.json",
-            _json(_ANNOTATIONS),
+            as_json(_ANNOTATIONS),
             _reads_questions(
                 format="vqa", questions={"val": "q.json"}, annotations={"val": "a.json"}, images={"val": "{:012d}.jpg"}
             ),
-            beside=(("q.json", _json(_QUESTIONS)[0]),),
+            beside=(("q.json", as_json(_QUESTIONS)[0]),),
         ),
         "questions-csv": Parser(
             "q.csv",
@@ -319,27 +288,31 @@ def parsers():
         ),
         "draw-json": Parser(
             "d.json",
-            _json(_DRAW, {part: {"data": [{"impath": path} for path in paths]} for part, paths in _DRAW.items()}),
+            as_json(_DRAW, {part: {"data": [{"impath": path} for path in paths]} for part, paths in _DRAW.items()}),
             lambda path: read_draw(path, _DRAWN),
         ),
         "draw-pickle": Parser("d.pkl", _pickles(), lambda path: read_draw(path, _DRAWN)),
         "bank": Parser(
             "b.safetensors",
             (_bank(),),
-            lambda path: PromptBank.open(path, _BACKBONE, verify=True),
+            lambda path: PromptBank.open(path, BACKBONE, verify=True),
             mutate=_hostile_bank,
         ),
         "checkpoint": Parser("c.ckpt", (_checkpoint(),), read_saved, mutate=_hostile_checkpoint),
-        "result": Parser("result.json", _json(_RESULT), Result.read),
+        "result": Parser("result.json", as_json(_RESULT), Result.read),
         "examples": Parser(
-            "examples.json", _json(*({"manifest": "d", "root": None} | part for part in _EXAMPLES)), read_examples
+            "examples.json", as_json(*({"manifest": "d", "root": None} | part for part in _EXAMPLES)), read_examples
         ),
-        "explanations": Parser("explanations.json", _json(_EXPLANATIONS), read_explanations),
-        "outcomes": Parser("outcomes.json", _json(_OUTCOMES), read_outcomes),
+        "explanations": Parser("explanations.json", as_json(_EXPLANATIONS), read_explanations),
+        "outcomes": Parser("outcomes.json", as_json(_OUTCOMES), read_outcomes),
         "protocol": Parser("w.yaml", (_WRITTEN,), lambda path: read_written(str(path))),
         "question-set": Parser(
             "q.yaml",
             (b"general: ['What is a {}?']\nd: ['Describe a {}.']\n",),
             lambda path: question_set(str(path), "d"),
         ),
+        **folder_parsers(_bank()),
+        **image_parsers(),
+        **input_parsers(),
+        **recipe_parsers(),
     }

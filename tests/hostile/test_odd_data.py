@@ -225,14 +225,24 @@ def test_a_tower_that_gives_no_numbers_is_named_with_its_image(dataset, monkeypa
     assert not list((tmp_path / "cache" / "features").glob("*/store.json"))
 
 
-def test_a_bank_with_a_number_that_is_none_is_an_error(dataset, tiny_backbone, tmp_path):
+@pytest.mark.parametrize("row", [torch.tensor([torch.inf] + [0.5] * 31), torch.full((32,), torch.nan), torch.zeros(32)])
+def test_a_bank_with_a_row_that_is_no_embedding_is_an_error(row, dataset, tiny_backbone, tmp_path):
     bank = PromptBank.build(tiny_backbone, {"cat": ["a cat."], "dog": ["a dog."]}, torch.device("cpu"))
-    bank.embeddings[1, 5] = torch.nan
+    bank.embeddings[1] = row
     bank.save(tmp_path / "bank.safetensors", tiny_backbone)
     data = dataset(["cat", "dog"])
     for stage, changes in (("fit", {}), ("test", {"class_text": "prompts"})):
-        with pytest.raises(DataError, match=r"Row 1 of the sentences' embeddings holds a NaN"):
+        with pytest.raises(PromptError, match=r"bank\.safetensors' cannot .*row 1 of its embeddings holds a NaN"):
             data(prompts=str(tmp_path / "bank.safetensors"), **changes).setup(stage)
+
+
+def test_a_text_tower_that_gives_no_numbers_is_named_with_its_text(dataset, monkeypatch, tmp_path):
+    from aape_lightning.backbones.clip import ClipBackbone
+
+    monkeypatch.setattr(ClipBackbone, "encode_text", lambda self, tokens: torch.zeros(len(tokens), 32))
+    with pytest.raises(PromptError, match=r"What .*tiny.pt' makes of 'a photo of a cat\.' holds a NaN.*only zeros"):
+        dataset(["cat", "dog"])().setup("fit")
+    assert not list((tmp_path / "cache").rglob("*.safetensors"))
 
 
 @pytest.mark.parametrize("where", ["weights", "classes"])

@@ -104,6 +104,14 @@ def test_the_command_line_builds_nothing_of_a_checkpoint(found, words, toy_recip
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("version", [None, "", "x" * 10**6, "1.9.5", 2.6, "2.6.6; import os", ["2.6.6"], "\ud800"])
+def test_a_version_that_lightning_never_wrote_is_refused(version, toy_recipe, tmp_path):
+    path = written(tmp_path / "evil.ckpt", {"_class_path": TASK})
+    torch.save(torch.load(path, weights_only=True) | {"pytorch-lightning_version": version}, path)
+    with pytest.raises(CheckpointError, match=r"evil\.ckpt' .* is of Lightning's version .* of 2\.6 or later"):
+        main(["test", "--config", str(toy_recipe), "--ckpt_path", str(path), "--run", str(tmp_path / "run")])
+
+
 @pytest.mark.parametrize("found", [{"_class_path": f"{MODULE}.Task"}, {"_class_path": TASK, "backbone_spec": SPEC}])
 @pytest.mark.parametrize("command", ["fit", "validate", "predict"])
 def test_no_command_builds_anything_of_a_checkpoint(command, found, toy_recipe, tmp_path, traces):

@@ -176,3 +176,12 @@ def test_images_that_are_gone_do_not_fail_a_fit(fit, own_toy_root, tiny_clip, tm
     with pytest.warns(UserWarning, match="No example pictures are logged"):
         folder = fit(tmp_path / "second", *places, cache)
     assert json.loads((folder / "run.json").read_text())["state"] == "finished"
+
+
+def test_metrics_that_were_kept_are_never_overwritten(tmp_path):
+    for name in ("metrics-2.csv", "metrics-x.csv", "metrics.csv"):
+        (tmp_path / name).write_text(name)
+    MetricsFile.of(tmp_path)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "metrics-2.csv": "metrics-2.csv", "metrics-x.csv": "metrics-x.csv", "metrics-3.csv": "metrics.csv",
+    }  # fmt: skip

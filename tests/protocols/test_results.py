@@ -98,6 +98,8 @@ def test_a_malformed_file_is_an_error_that_names_it(content, tmp_path):
         {"metrics": [0.5]},
         {"metrics": {"base/accuracy": "0.5"}},
         {"curves": {"loss": 1.0}},
+        {"metrics": {"base/accuracy": math.nan}},
+        {"metrics": {"base/accuracy": -math.inf}},
     ],
 )
 def test_a_field_of_another_type_is_an_error_that_names_the_file(changes, tmp_path):
@@ -132,3 +134,16 @@ def test_a_folder_without_results_is_an_error_with_the_command_that_makes_some(n
     folder = tmp_path / name
     with pytest.raises(ResultError, match=rf"No result.json under {re.escape(repr(str(folder)))}.*aape protocol"):
         read_results(folder)
+
+
+def test_a_folder_by_a_results_name_is_an_error_that_names_it(tmp_path):
+    (tmp_path / "a" / RESULT_FILE).mkdir(parents=True)
+    with pytest.raises(ResultError, match=rf"{re.escape(str(tmp_path / 'a' / RESULT_FILE))}.*cannot be read"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_metric_that_is_no_number_is_not_written(value, tmp_path):
+    with pytest.raises(ResultError, match=r"'base/cross_entropy'.*diverged.*--model\.lr"):
+        Result(**LEAST | {"metrics": {"base/accuracy": 0.5, "base/cross_entropy": value}}).write(tmp_path)
+    assert not list(tmp_path.iterdir())

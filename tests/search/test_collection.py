@@ -7,6 +7,7 @@ from aape_lightning.data import load_caption_manifest
 from aape_lightning.data.readers import read_caption_split
 from aape_lightning.errors import DataError, ImageError, ManifestError
 from aape_lightning.search import images_in, images_of
+from PIL import Image
 
 
 @pytest.mark.parametrize("part", ["train", "val", "test"])
@@ -91,3 +92,13 @@ def test_an_image_that_searches_is_a_file_or_one_of_the_images(toy_images, toy_r
     (tmp_path / "torn.png").write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"torn\.png' cannot be decoded"):
         toy_images.find(str(tmp_path / "torn.png"))
+
+
+def test_links_to_files_that_are_not_there_are_told(tmp_path):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(ImageError, match=r"1 of the images .*--images\) are symbolic links .*: 'b\.png'\. Remove"):
+        images_in(tmp_path)
+    (tmp_path / "b.png").unlink()
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+    assert images_in(tmp_path).paths == ["a.png", "b.png"]

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import shutil
@@ -197,6 +198,35 @@ def test_other_embeddings_or_names_than_were_written_are_damage(saved, zero_shot
     names = json.dumps({"images": ["x.png"] * 6, "texts": [""] * 6}).encode()
     rewritten(saved, {"names": torch.frombuffer(bytearray(names), dtype=torch.uint8)})
     with pytest.raises(DataError, match="is damaged"):
+        SearchIndex.open(saved, zero_shot)
+
+
+SIX = [f"{k}.png" for k in range(6)]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        b"[", b"\xff", b"[" * 100_000, b"5", b"[]", b"{}", b'{"images": 6, "texts": 6}',
+        json.dumps({"images": SIX, "texts": [5] * 6}).encode(), json.dumps({"images": SIX, "texts": []}).encode(),
+        json.dumps({"images": SIX[:5], "texts": SIX[:5]}).encode(),
+    ],
+)  # fmt: skip
+def test_names_that_are_none_are_refused(names, saved, zero_shot):
+    packed = torch.frombuffer(bytearray(names), dtype=torch.uint8)
+    rewritten(saved, {"names": packed}, {"names_hash": hashlib.sha256(names).hexdigest()})
+    with pytest.raises(DataError, match=r"cannot be read as a search index .*Remove it; the next search builds it"):
+        SearchIndex.open(saved, zero_shot, verify=True)
+
+
+@pytest.mark.parametrize(
+    "embeddings",
+    [torch.ones(6, 16), torch.ones(6, 32, dtype=torch.bfloat16), torch.ones(6), torch.zeros(6, 32),
+     torch.full((6, 32), torch.nan)],
+)  # fmt: skip
+def test_embeddings_that_are_none_are_refused(embeddings, saved, zero_shot):
+    rewritten(saved, {"embeddings": embeddings})
+    with pytest.raises(DataError, match=r"cannot be read as a search index \((its embeddings are|row 0 of its)"):
         SearchIndex.open(saved, zero_shot)
 
 

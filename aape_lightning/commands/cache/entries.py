@@ -18,7 +18,7 @@ Kind = Literal["features", "banks", "indices"]
 State = Literal["complete", "partial", "left behind", "damaged"]
 KINDS: tuple[Kind, ...] = ("features", "banks", "indices")
 
-_FOLDER = re.compile(r"([0-9a-f]{24})(\.partial)?")
+_FOLDER = re.compile(r"([0-9a-f]{24})((?:\.\w+)?\.partial)?")  # a word between: of a process that builds alone
 _FILE = re.compile(r"(\.?)([0-9a-f]{24})\.safetensors(\.\w+)?")  # a dot before and an ending: a write that was killed
 
 

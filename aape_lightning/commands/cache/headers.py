@@ -1,4 +1,7 @@
-"""What a cached file says of itself, read without its numbers, and without counting as a use of it."""
+"""What a cached file says of itself, read without its numbers, and without counting as a use of it.
+
+Never more is read than the file holds, whatever its header says.
+"""
 
 import json
 import os
@@ -14,14 +17,24 @@ _LONGEST_HEADER = 2**24  # bytes; ours have some hundred
 
 @contextmanager
 def _unnoticed(path: Path) -> Iterator[IO[bytes]]:
-    """A file whose time of last use stays what it is, where the system lets its owner ask for that."""
+    """A file whose time of last use stays what it is, where the system lets its owner ask for that.
+
+    Raises:
+        OSError: If it cannot be read.
+        ValueError: If what the block reads of it is of another form.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0)
     try:
         handle = os.open(path, flags | getattr(os, "O_NOATIME", 0))
     except PermissionError:  # another user's
         handle = os.open(path, flags)
     with os.fdopen(handle, "rb") as file:
-        yield file
+        try:
+            yield file
+        except (OSError, ValueError):
+            raise
+        except Exception as error:  # NumPy reads its header as Python, and lets through whatever that stumbles over
+            raise ValueError("a file of another form") from error
 
 
 def _header(file: IO[bytes]) -> dict[str, Any]:
@@ -54,7 +67,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     with _unnoticed(path) as file:
         found = _header(file).get("__metadata__")
-    return found if isinstance(found, dict) else {}
+    return {name: value for name, value in found.items() if isinstance(value, str)} if isinstance(found, dict) else {}
 
 
 def read_keys(path: Path) -> tuple[int, list[str]]:
@@ -66,12 +79,12 @@ def read_keys(path: Path) -> tuple[int, list[str]]:
     """
     with _unnoticed(path) as file:
         header = _header(file)
-        try:
-            (start, stop), (count, _) = header["keys"]["data_offsets"], header["embeddings"]["shape"]
-        except (KeyError, TypeError) as error:
-            raise ValueError("no prompt bank") from error
-        file.seek(start, os.SEEK_CUR)
-        return count, list(map(str, json.loads(file.read(stop - start))))
+        (start, stop), (count, _) = header["keys"]["data_offsets"], header["embeddings"]["shape"]
+        first, size = file.tell(), os.fstat(file.fileno()).st_size
+        if not (isinstance(count, int) and 0 <= start <= stop <= size - first):
+            raise ValueError("no prompt bank")
+        file.seek(first + start)
+        return count, [str(key) for key in json.loads(file.read(stop - start))]
 
 
 def read_shape(path: Path) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from aape_lightning.commands.cache.entries import Entry
+from aape_lightning.errors import StorageError
 
 __all__ = ["is_in_use", "remove"]
 
@@ -18,7 +19,7 @@ def is_in_use(entry: Entry) -> bool:
     try:
         with ExitStack() as held:
             return not _taken(entry, held)
-    except OSError:  # a folder in which nothing may be locked
+    except (OSError, StorageError):  # a folder in which nothing may be locked
         return False
 
 
@@ -31,7 +32,7 @@ def remove(entry: Entry) -> bool:
         Whether it was deleted.
 
     Raises:
-        OSError: If the folder does not allow it.
+        OSError: If the folder does not allow it; or a StorageError.
     """
     with ExitStack() as held:
         if not _taken(entry, held) or entry.path.is_symlink():
@@ -45,17 +46,17 @@ def remove(entry: Entry) -> bool:
 
 def _taken(entry: Entry, held: ExitStack) -> bool:
     """Take its locks, the shards' too; False where another process has one of them."""
-    from filelock import FileLock, Timeout
+    from aape_lightning.locks import has_locks, try_lock
 
-    if entry.state in _HALF_BUILT and time.time() - _last_written(entry.path) < _PAUSE:
+    # Either way: clocks differ a little from one machine to another, and a time far ahead says that a clock was wrong.
+    if entry.state in _HALF_BUILT and abs(time.time() - _last_written(entry.path)) < _PAUSE:
         return False
+    if not has_locks(entry.lock.parent):
+        return True
     for path in (entry.lock, *sorted(entry.path.glob("shards/*.lock"))):
-        lock = FileLock(path)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
+        if (release := try_lock(path)) is None:
             return False
-        held.callback(lock.release)
+        held.callback(release)
     return True
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aape_lightning.commands.help_format import examples
-from aape_lightning.commands.metrics.options import add_out, add_predictions, check_files
+from aape_lightning.commands.metrics.options import add_out, add_predictions, check_files, naming
 from aape_lightning.commands.metrics.output import give
 from aape_lightning.commands.metrics.predictions import chosen, read_predictions
 
@@ -60,7 +60,8 @@ def run_caption(options: argparse.Namespace) -> None:
     ids = chosen(options, predictions, images, "image")
     captions = {number: predictions[number] for number in ids}
     references = {number: images[number].captions for number in ids}
-    scored = score_captions(captions, references, tokenizer=options.tokenizer, meteor=options.meteor)
+    with naming(options.known):
+        scored = score_captions(captions, references, tokenizer=options.tokenizer, meteor=options.meteor)
     scores = scored.corpus
     if options.images is not None:
         scores = scores | _clip_scores(options, [images[number] for number in ids], list(captions.values()))

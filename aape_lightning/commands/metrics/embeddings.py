@@ -1,6 +1,5 @@
 """Files of embeddings: NumPy's .npy and safetensors, and of whose caption is whose."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from aape_lightning.errors import DataError, listed, reason
+from aape_lightning.formats.json_content import parse_json
+from aape_lightning.formats.npy_array import map_array
 
 __all__ = ["equal_owners", "read_embeddings", "read_owners"]
+
+_WIDEST = 8  # bytes of a number; torch has none that are wider
 
 
 def read_embeddings(path: Path) -> Float[Tensor, "n d"]:
@@ -71,12 +74,12 @@ def equal_owners(images: int, captions: int) -> Int[Tensor, " m"]:
 
 def _read_npy(path: Path) -> NDArray[np.generic]:
     try:
-        values = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        values = map_array(path, "r")
+    except ValueError as error:
         raise DataError(f"{str(path)!r} is no array of numbers in NumPy's format: {reason(error)}.") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise DataError(f"{str(path)!r} must hold one array of numbers.")
-    return values
+    if values.dtype.kind not in "fiu" or values.itemsize > _WIDEST:
+        raise DataError(f"{str(path)!r} must hold one array of numbers of at most 64 bits.")
+    return np.array(values, dtype=values.dtype.newbyteorder("="), order="C")
 
 
 def _read_safetensors(path: Path) -> Tensor:
@@ -93,6 +96,6 @@ def _read_safetensors(path: Path) -> Tensor:
 
 def _read_list(path: Path) -> NDArray[np.generic]:
     try:
-        return np.asarray(json.loads(path.read_bytes()))
-    except ValueError as error:  # no JSON, or lists of different lengths
+        return np.asarray(parse_json(path))
+    except ValueError as error:  # lists of different lengths
         raise DataError(f"{str(path)!r} is no list of numbers in JSON: {reason(error)}.") from error

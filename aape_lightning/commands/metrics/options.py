@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from aape_lightning.errors import DataError
+from aape_lightning.errors import DataError, MetricError
 
-__all__ = ["add_out", "add_predictions", "check_files"]
+__all__ = ["add_out", "add_predictions", "check_files", "naming"]
 
 
 def add_out(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +27,22 @@ def add_predictions(parser: argparse.ArgumentParser, thing: str, keys: str) -> N
     parser.add_argument(
         "--partial", action="store_true", help=f"score the {thing}s that have a prediction; without it, all must"
     )
+
+
+@contextmanager
+def naming(*files: Path | None) -> Iterator[None]:
+    """Have an evaluator's error name the files that the values are from.
+
+    Args:
+        files: The files; None where one is not given.
+
+    Raises:
+        MetricError: If the block does.
+    """
+    try:
+        yield
+    except MetricError as error:
+        raise MetricError(f"{', '.join(repr(str(file)) for file in files if file)}: {error}") from error
 
 
 def check_files(**files: Path | None) -> None:

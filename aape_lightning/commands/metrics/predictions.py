@@ -1,11 +1,11 @@
 """Prediction files in COCO's and VQA's form, and what they must have in common with what they are scored against."""
 
 import argparse
-import json
 from collections.abc import Collection
 from pathlib import Path
 
-from aape_lightning.errors import DataError, listed
+from aape_lightning.errors import DataError, listed, shown
+from aape_lightning.formats.json_content import parse_json
 from aape_lightning.formats.json_records import Record
 
 __all__ = ["chosen", "read_predictions"]
@@ -22,17 +22,14 @@ def read_predictions(path: Path, id_key: str, text_key: str) -> dict[int | str, 
     Raises:
         DataError: If the file is of another form, empty, or an id stands twice.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise DataError(f"{str(path)!r} is not JSON: {error}.") from error
+    content = parse_json(path)
     if not isinstance(content, list) or not content:
         wanted = f'a list of predictions, [{{"{id_key}": ..., "{text_key}": ...}}, ...]'
-        raise DataError(f"{str(path)!r} must hold {wanted}, not {content!r:.60}.")
+        raise DataError(f"{str(path)!r} must hold {wanted}, not {shown(content)}.")
     found: dict[int | str, str] = {}
     for index, fields in enumerate(content):
         if not isinstance(fields, dict):
-            raise DataError(f"{str(path)!r}, [{index}]: a prediction must be an object, not {fields!r:.60}.")
+            raise DataError(f"{str(path)!r}, [{index}]: a prediction must be an object, not {shown(fields)}.")
         record = Record(fields, path, f"[{index}]")
         if (number := record.identity(id_key)) in found:
             raise record.fault(f"the {id_key} {number!r} stands twice.")

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from aape_lightning.commands.help_format import examples
-from aape_lightning.commands.metrics.options import add_out, check_files
+from aape_lightning.commands.metrics.options import add_out, check_files, naming
 from aape_lightning.commands.metrics.output import give
 
 __all__ = ["add_retrieval", "run_retrieval"]
@@ -58,7 +58,8 @@ def run_retrieval(options: argparse.Namespace) -> None:
     m = len(captions)
     owner = equal_owners(len(images), m) if options.owner is None else read_owners(options.owner, m)
     images, captions = F.normalize(images.float()), F.normalize(captions.float())
-    scores = retrieval_scores(images, captions, owner)
+    with naming(options.images, options.captions, options.owner):
+        scores = retrieval_scores(images, captions, owner)
     names = [name.split("/")[1] for name in scores if name.startswith("image_to_text/")]
     rows = [
         [direction.replace("_", " "), *(_cell(name, scores[f"{direction}/{name}"]) for name in names)]

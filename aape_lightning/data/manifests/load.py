@@ -1,5 +1,6 @@
 """Manifests: read by short name, by path, by domain, or guessed from a folder of images."""
 
+import os
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -93,9 +94,9 @@ def read_manifest(name: str) -> Manifest:
         ManifestError: As `load_manifest`.
     """
     is_short = name.partition("/")[0] in manifest_names() and not name.endswith("/")
-    if Path(name).is_dir() and not is_short:
+    if os.path.isdir(name) and not is_short:
         return guess_manifest(Path(name))
-    is_path = Path(name).is_file() or Path(name).is_absolute()
+    is_path = os.path.isfile(name) or Path(name).is_absolute()
     plain, _, domain = (name, "", "") if is_path else name.partition("/")
     path = manifest_path(plain if domain else name)
     manifest = _parse(path)
@@ -103,7 +104,7 @@ def read_manifest(name: str) -> Manifest:
         is_whole = manifest.counts is not None and not domain
         return manifest if is_whole else _domain(manifest, domain)
     if domain:
-        hint = f" The folder is meant by {f'./{name}'!r}." if Path(name).is_dir() else ""
+        hint = f" The folder is meant by {f'./{name}'!r}." if os.path.isdir(name) else ""
         raise ManifestError(f"The manifest {plain!r} has no domains, so there is no {name!r}.{hint}")
     return manifest
 

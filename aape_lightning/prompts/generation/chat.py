@@ -1,6 +1,7 @@
 """One request to an OpenAI-compatible server: what is sent, and what a failure means."""
 
 import os
+import re
 import urllib.parse
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ __all__ = ["Chat"]
 
 _KEY = "OPENAI_API_KEY"
 _BUSY = (408, 429)
+_LOGIN = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # who logs in at an address
 
 
 class Chat:
@@ -35,7 +37,8 @@ class Chat:
         self._openai = _import_openai()
         base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         if base_url is not None and not _is_address(base_url):
-            raise PromptError(f"--base-url is {base_url!r}; an address reads like 'http://localhost:8000/v1'.")
+            told = _LOGIN.sub("***", base_url)
+            raise PromptError(f"--base-url is {told!r}; an address reads like 'http://localhost:8000/v1'.")
         self._key = _key_from_environment(needed=base_url is None)
         self._client = self._openai.AsyncOpenAI(
             api_key=self._key or "none", base_url=base_url, timeout=timeout, max_retries=0
@@ -110,8 +113,8 @@ class Chat:
             404: " See --model and --base-url; the address of a server of your own mostly ends in /v1.",
             429: " The account's quota is used up.",
         }.get(error.status_code, "")
-        said = self._without_key(str(error))
-        return PromptError(f"{self._client.base_url} does not answer for --model {self._model!r}: {said}.{advice}")
+        said, server = self._without_key(str(error)), _LOGIN.sub("***", str(self._client.base_url))
+        return PromptError(f"{server} does not answer for --model {self._model!r}: {said}.{advice}")
 
     def _without_key(self, text: str) -> str:
         return text.replace(self._key, "***") if self._key else text

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from aape_lightning.errors import PromptError
+from aape_lightning.locks import try_lock
 from aape_lightning.prompts.generation.requests import Answer, Reply, Request, Sampling
 
 __all__ = ["Journal", "journal_path", "open_journal"]
@@ -129,15 +129,14 @@ def open_journal(path: Path, model: str, sampling: Sampling) -> Iterator[Journal
 
     Raises:
         PromptError: If another process has it open, or it is no journal.
+        StorageError: If the file system knows no locks: two processes would write into one another's lines.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(f"{path}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout as error:
+    release = try_lock(Path(f"{path}.lock"))
+    if release is None:
         raise PromptError(
             f"Another process is writing to {str(path)!r}. Wait until it has ended, or name another --out."
-        ) from error
+        )
     try:
         journal = Journal(path, model, sampling)
         with path.open("ab", buffering=0) as file:  # unbuffered: a killed process loses no reply
@@ -145,7 +144,7 @@ def open_journal(path: Path, model: str, sampling: Sampling) -> Iterator[Journal
             journal._file = file
             yield journal
     finally:
-        lock.release()
+        release()
 
 
 def _whole_lines(path: Path) -> list[bytes]:

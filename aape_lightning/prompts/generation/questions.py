@@ -10,7 +10,7 @@ from aape_lightning.prompts.generation.articles import article
 
 __all__ = ["QuestionSet", "fill_question", "question_set"]
 
-_SHIPPED = {path.stem: path for path in Path(__file__).parent.glob("*.yaml")}
+_SHIPPED = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
 _FALLBACK = "general"
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from aape_lightning.report.figures.letters import letters_told
 from aape_lightning.report.figures.theme import Theme
 
 __all__ = ["Drawing", "plain", "short_name", "slug"]
@@ -47,7 +48,7 @@ class Drawing:
             kind: The file format.
         """
         buffer = io.BytesIO()
-        with theme.applied():
+        with theme.applied(), letters_told():
             figure = self.paint(theme)
             FigureCanvasAgg(figure)
             metadata = {"Date": None} if kind == "svg" else {}

@@ -8,6 +8,8 @@ from typing import Any, TypeVar, cast
 import matplotlib as mpl
 from matplotlib.axes import Axes
 
+from aape_lightning.report.figures.letters import font_families
+
 _T = TypeVar("_T")
 
 __all__ = ["DARK", "DASHES", "LIGHT", "MARKERS", "WIDTH", "Theme", "pick", "row_axis"]
@@ -50,7 +52,7 @@ class Theme:
 
     def _settings(self) -> dict[str, object]:
         return {
-            "font.family": "DejaVu Sans",  # comes with matplotlib, so figures look alike everywhere
+            "font.family": font_families(),
             "font.size": 9,
             "axes.titlesize": 9.5,
             "axes.titleweight": "bold",
