@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, Namespace, set_parsing_settings
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.callbacks import ProgressBar as AnyProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
@@ -29,8 +30,10 @@ import aape_lightning.tasks.pretraining  # noqa: F401 - these let recipes name c
 from aape_lightning.arguments import expand_recipes
 from aape_lightning.callbacks import (
     LearningRate,
+    MidEpoch,
     PredictionWriter,
     ProgressBar,
+    RequeueAfterStep,
     RunFiles,
     SameRun,
     SavedConfig,
@@ -147,7 +150,6 @@ class AAPECLI(LightningCLI):
         """Give the Trainer this run's folder, and what every run leaves in it."""
         folder = self.run_folder()
         self._forget_checkpoint()
-        settings: dict[str, Any] = {"default_root_dir": str(folder), "enable_checkpointing": False}
         given = self._get(self.config_init, "trainer", default={})
         loggers = self._loggers(given.get("logger"), folder)
         chosen = given.get("callbacks") or []
@@ -155,9 +157,13 @@ class AAPECLI(LightningCLI):
             *(chosen if isinstance(chosen, list) else [chosen]),
             RunFiles(),
             SameRun(),
+            MidEpoch(),
+            RequeueAfterStep(),
             StepSeeds(),
             PredictionWriter(),
         ]
+        checkpoints = any(isinstance(callback, Checkpoint) for callback in callbacks)  # besides those of RunFiles
+        settings: dict[str, Any] = {"default_root_dir": str(folder), "enable_checkpointing": checkpoints}
         callbacks += self._logging_callbacks(folder) if loggers else []
         has_bar = any(isinstance(callback, AnyProgressBar) for callback in callbacks)
         if is_quiet():

@@ -1,6 +1,6 @@
-"""`aape fit` whose power is cut at the end of an epoch, and what tells two checkpoints apart.
+"""`aape fit` whose power is cut at the end of an epoch or after a step, and what tells two checkpoints apart.
 
-python cut_fit.py EPOCH fit --config RECIPE ...   (an EPOCH below 0 cuts nothing)
+python cut_fit.py EPOCH STEP fit --config RECIPE ...   (what is below 0 cuts nothing)
 """
 
 import csv
@@ -19,22 +19,35 @@ class PowerCut(Exception):
 
 
 class CutRunFiles(RunFiles):
-    """Writes `last.ckpt` after every epoch, and then cuts the power after one of them."""
+    """Writes `last.ckpt` after every epoch; cuts the power then, or in the first hook after a number of steps."""
 
     cut_after = -1
+    cut_step = -1
 
     def __init__(self):
         super().__init__(every_seconds=0.0)
 
+    def _cut(self, trainer):
+        if not trainer.sanity_checking and trainer.global_step == self.cut_step:
+            raise PowerCut
+
+    def on_train_batch_start(self, trainer, *_):
+        self._cut(trainer)
+
+    def on_validation_start(self, trainer, pl_module):
+        self._cut(trainer)
+
     def on_train_epoch_end(self, trainer, pl_module):
+        self._cut(trainer)
         super().on_train_epoch_end(trainer, pl_module)
         if trainer.current_epoch == self.cut_after:
             raise PowerCut
 
 
-def fit(words, cut_after=-1):
+def fit(words, cut_after=-1, cut_step=-1):
     """`aape WORDS` in this process; whether it came to its end."""
-    CutRunFiles.cut_after, kept, cli.RunFiles = cut_after, cli.RunFiles, CutRunFiles
+    CutRunFiles.cut_after, CutRunFiles.cut_step = cut_after, cut_step
+    kept, cli.RunFiles = cli.RunFiles, CutRunFiles
     try:
         cli.main([str(word) for word in words])
     except PowerCut:
@@ -77,4 +90,4 @@ def first_difference(one, other, place=""):
 
 
 if __name__ == "__main__":
-    sys.exit(0 if fit(sys.argv[2:], int(sys.argv[1])) else CUT)
+    sys.exit(0 if fit(sys.argv[3:], int(sys.argv[1]), int(sys.argv[2])) else CUT)

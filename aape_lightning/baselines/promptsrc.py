@@ -115,8 +115,9 @@ class PromptSRCTask(MultimodalPromptTask):
             "logit_consistency": divergence(logits, self.logits(frozen_image, frozen_text)),
         }
 
-    def on_train_batch_end(self, outputs: Any, batch: ClassificationBatch, batch_idx: int) -> None:  # noqa: ANN401
-        """Count an epoch's prompts when it is over; after the last one, before it is validated, take the average."""
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Lightning's signature is not ours
+        """Count an epoch's prompts after its last step; in the last epoch, take the average for them."""
+        super().optimizer_step(*args, **kwargs)
         if not self.trainer.is_last_batch:
             return
         assert self.average is not None

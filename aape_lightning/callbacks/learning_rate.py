@@ -29,3 +29,11 @@ class LearningRate(Callback):
         """Log it with the epoch's other metrics."""
         if self._rate is not None:
             pl_module.log("train/lr", self._rate)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The rate of the epoch at hand, for a run that is resumed within it."""
+        return {"rate": self._rate}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with it."""
+        self._rate = state_dict["rate"]

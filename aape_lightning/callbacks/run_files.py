@@ -41,12 +41,14 @@ class RunFiles(Callback):
         self.folder = folder
         self.every_seconds = every_seconds
         self._written = time.monotonic()
+        self._complete = False
 
     def _path(self, trainer: Trainer, name: str) -> Path:
         return Path(self.folder or trainer.default_root_dir) / name
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have checkpoints written straight into their files, unless a plugin was chosen for that."""
+        self._complete = False
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = DirectCheckpointIO()
 
@@ -58,7 +60,12 @@ class RunFiles(Callback):
             checkpoint[_RECORDED] = {"values": recorded.values, "tensors": recorded.tensors}
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write `last.ckpt` when it is due; processes agree, since saving waits for all of them."""
+        """Write `last.ckpt` when it is due; processes agree, since saving waits for all of them.
+
+        After the last epoch `on_train_end` does: what a task does at that epoch's end, it has not done yet.
+        """
+        if trainer.current_epoch + 1 == trainer.max_epochs:
+            return
         due = trainer.strategy.broadcast(time.monotonic() - self._written >= self.every_seconds)
         if due and not trainer.fast_dev_run:  # type: ignore[attr-defined]
             self._save_last(trainer)
@@ -68,8 +75,18 @@ class RunFiles(Callback):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         self._save_last(trainer)
+        self._save_derived(trainer, self._path(trainer, "last.ckpt"))
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what inference needs where a run that was over is resumed: it was killed before that, perhaps."""
+        if not self._complete and trainer.ckpt_path and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            self._save_derived(trainer, Path(trainer.ckpt_path))
+
+    def _save_derived(self, trainer: Trainer, path: Path) -> None:
+        """Write what is made of a checkpoint."""
+        self._complete = True
         if trainer.is_global_zero:
-            checkpoint = torch.load(self._path(trainer, "last.ckpt"), map_location="cpu", weights_only=True)
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
             self._save_for_inference(trainer, checkpoint)
             self._save_aggregator(trainer, checkpoint["state_dict"])
 

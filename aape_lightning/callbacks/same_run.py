@@ -35,15 +35,22 @@ class SameRun(Callback):
         Raises:
             CheckpointError: If it would train on other data, or in other steps.
         """
+        if not trainer.training:  # what was trained may be tested on other data
+            return
         data = dict(getattr(getattr(trainer, "datamodule", None), "hparams", {}))
         changed = _changes(checkpoint.get(_DATA) or {}, data, "data", _FREE)
         began, now = checkpoint.get(_STEPS), _steps(trainer)
         if began is not None:
-            changed += _changes(began, now, "trainer", frozenset({"processes", "images"}))
+            changed += _changes(began, now, "trainer", frozenset({"processes", "images", "accumulated"}))
             if began["images"] != now["images"]:
                 changed.append(
                     f"images a step {began['images']} and {now['images']} (data.batch_size x processes x "
                     f"trainer.accumulate_grad_batches; it ran on {began['processes']} processes)"
+                )
+            elif began.get("accumulated", now["accumulated"]) != now["accumulated"] and _within_an_epoch(checkpoint):
+                changed.append(
+                    f"trainer.accumulate_grad_batches {began['accumulated']} and {now['accumulated']} (the checkpoint "
+                    "was written inside an epoch, and counts its batches)"
                 )
         if changed:
             raise CheckpointError(
@@ -62,8 +69,14 @@ def _steps(trainer: Trainer) -> dict[str, Any]:
     return {
         "images": batch * trainer.world_size * trainer.accumulate_grad_batches,
         "processes": trainer.world_size,
+        "accumulated": trainer.accumulate_grad_batches,
         "precision": str(trainer.precision),
     }
+
+
+def _within_an_epoch(checkpoint: Mapping[str, Any]) -> bool:
+    epochs = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]
+    return bool(epochs["started"] > epochs["processed"])
 
 
 def _changes(began: Mapping[str, Any], now: Mapping[str, Any], group: str, free: frozenset[str]) -> list[str]:

@@ -40,16 +40,23 @@ def collate_images(items: list[Any]) -> Any:  # noqa: ANN401
 
 
 class LateLoader(DataLoader[Any]):
-    """A DataLoader that begins an epoch when its first batch is asked for.
+    """A DataLoader that begins an epoch when its first batch is asked for, and in its midst where a run was cut there.
 
     Lightning makes the iterator of a resumed run before it tells the sampler the epoch; what begins at once would see
-    the first epoch again.
+    the first epoch again. The place in an epoch is the sampler's, so images in front of it are not read.
 
     There is no constructor of its own, since Lightning makes loaders anew from their attributes.
     """
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         yield from super().__iter__()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the sampler knows its place. Lightning takes loaders without a state for ones that lose it."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to load."""
 
 
 class ImageLoader(LateLoader):

@@ -150,7 +150,8 @@ class ImageDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> Loader:
         """Shuffled batches of the training part; the same global batches for any number of processes."""
         loaded, batch_size = self._parts["train"], self.hparams["batch_size"]
-        sampler = TrainSampler(len(loaded.items), batch_size, seed=self.hparams["seed"], **replicas(self.trainer))
+        seed, trainer = self.hparams["seed"], self.trainer
+        sampler = TrainSampler(len(loaded.items), batch_size, seed=seed, trainer=trainer, **replicas(trainer))
         return self._loader(loaded, sampler, batch_size)
 
     def val_dataloader(self) -> Loader | list[Loader]:

@@ -1,11 +1,12 @@
 """Batches of positions: with stored features a batch is its positions, and all else is a gather on the device."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
 from aape_lightning.batch import ImageBatch
-from aape_lightning.data.samplers import EvalSampler, TrainSampler
+from aape_lightning.data.samplers import EpochSampler, EvalSampler, TrainSampler
 
 __all__ = ["PositionLoader"]
 
@@ -32,6 +33,14 @@ class PositionLoader:
         return -(-len(self.sampler) // self.batch_size)
 
     def __iter__(self) -> Iterator[ImageBatch]:
-        for index in self.sampler.order().to(self.device).split(self.batch_size):
+        behind = self.sampler.behind() if isinstance(self.sampler, EpochSampler) else 0
+        for index in self.sampler.order()[behind * self.batch_size :].to(self.device).split(self.batch_size):
             if len(index):  # an empty order is split into one empty batch
                 yield {"index": index}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the sampler knows its place. Lightning takes loaders without a state for ones that lose it."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Nothing to load."""

@@ -7,13 +7,13 @@ from typing import Any, TypedDict
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from aape_lightning.backbones.clip import ClipBackbone, clip
 from aape_lightning.data.loading import LateLoader
-from aape_lightning.data.samplers import replicas
+from aape_lightning.data.samplers import EpochSampler, replicas
 from aape_lightning.data.shapes.captions import caption
 from aape_lightning.data.shapes.chance import random_of
 from aape_lightning.data.shapes.classes import CLASS_NAMES
@@ -99,7 +99,7 @@ class ShapesPretrainingDataModule(LightningDataModule):
         return LateLoader(
             batches,
             batch_size=None,
-            sampler=_NewSteps(hparams["steps_per_epoch"]),
+            sampler=_NewSteps(hparams["steps_per_epoch"], self.trainer),
             num_workers=workers,
             persistent_workers=workers > 0,
         )
@@ -152,16 +152,12 @@ class _CaptionedScenes(Dataset[dict[str, Tensor]]):
         }
 
 
-class _NewSteps(DistributedSampler[int]):
-    """The numbers of an epoch's batches, which go on where the epoch before ended; the same in every process.
+class _NewSteps(EpochSampler[int]):
+    """The numbers of an epoch's batches, which go on where the epoch before ended; the same in every process."""
 
-    Subclassing `DistributedSampler` keeps Lightning from dealing the numbers out to processes.
-    """
-
-    def __init__(self, steps: int) -> None:
-        Sampler.__init__(self)
+    def __init__(self, steps: int, trainer: Trainer | None) -> None:
+        super().__init__(trainer)
         self.steps = steps
-        self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Called by Lightning at the start of each epoch, after resuming too."""
@@ -172,7 +168,7 @@ class _NewSteps(DistributedSampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         start = self.epoch * self.steps
-        return iter(range(start, start + self.steps))
+        return iter(range(start + self.behind(), start + self.steps))
 
 
 class _ValidationImages(Dataset[dict[str, Any]]):

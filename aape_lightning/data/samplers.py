@@ -1,6 +1,7 @@
 """One order of images for any number of processes."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import torch
 from jaxtyping import Int
@@ -10,7 +11,10 @@ from torch.utils.data import DistributedSampler, Sampler
 
 from aape_lightning.errors import DataError
 
-__all__ = ["EvalSampler", "TrainSampler", "refuse_idle_processes", "replicas"]
+__all__ = ["EpochSampler", "EvalSampler", "TrainSampler", "refuse_idle_processes", "replicas"]
+
+
+Key = TypeVar("Key")
 
 
 def replicas(trainer: Trainer | None) -> dict[str, int]:
@@ -20,13 +24,35 @@ def replicas(trainer: Trainer | None) -> dict[str, int]:
     return {"num_replicas": trainer.world_size, "rank": trainer.global_rank}
 
 
-class TrainSampler(DistributedSampler[tuple[int, int]]):
+class EpochSampler(DistributedSampler[Key]):
+    """What the training samplers share: the epoch, and where in it a run that was cut there goes on.
+
+    A checkpoint that was written inside an epoch holds how many batches a process had trained on; what workers had
+    prefetched is not counted. The run that is resumed leaves them out, unread. Subclassing `DistributedSampler` keeps
+    Lightning from replacing it.
+
+    Args:
+        trainer: Who trains; None where an epoch always begins with its first batch.
+    """
+
+    def __init__(self, trainer: Trainer | None) -> None:
+        Sampler.__init__(self)
+        self.trainer = trainer
+        self.epoch = 0
+
+    def behind(self) -> int:
+        """How many batches of this epoch were trained on before the run was resumed."""
+        # Not from a loader's state: Lightning loads none where an optimizer has asked for the number of steps before.
+        loop = None if self.trainer is None else self.trainer.fit_loop.epoch_loop
+        return loop.batch_progress.current.ready if loop is not None and loop.restarting else 0
+
+
+class TrainSampler(EpochSampler[tuple[int, int]]):
     """Shuffles by (seed, epoch) and deals global batches out to processes.
 
     Every number of processes sees the same global batches of `batch_size * num_replicas` images, and a resumed run sees
     the order that the interrupted one would have seen. An incomplete last global batch is dropped, as in CoOp's recipe,
-    unless it is the only one: then each process has as many images as the others. Subclassing `DistributedSampler`
-    keeps Lightning from replacing it.
+    unless it is the only one: then each process has as many images as the others.
 
     Yields:
         (epoch, position): the epoch is what seeds the image's augmentation.
@@ -37,20 +63,22 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
         num_replicas: Number of processes.
         rank: This process.
         seed: Seed of the order.
+        trainer: As for `EpochSampler`.
 
     Raises:
         DataError: If there are fewer images than processes.
     """
 
-    def __init__(self, size: int, batch_size: int, *, num_replicas: int, rank: int, seed: int) -> None:
-        Sampler.__init__(self)
+    def __init__(
+        self, size: int, batch_size: int, *, num_replicas: int, rank: int, seed: int, trainer: Trainer | None = None
+    ) -> None:
+        super().__init__(trainer)
         refuse_idle_processes(size, num_replicas)
         self.size = size
         self.batch_size = batch_size
         self.num_replicas = num_replicas
         self.rank = rank
         self.seed = seed
-        self.epoch = 0
 
     def _global_batches(self) -> int:
         return self.size // (self.batch_size * self.num_replicas)
@@ -67,7 +95,8 @@ class TrainSampler(DistributedSampler[tuple[int, int]]):
         return order
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, position) for position in self.order().tolist())
+        left = self.order()[self.behind() * self.batch_size :]
+        return ((self.epoch, position) for position in left.tolist())
 
     def __len__(self) -> int:
         return self._global_batches() * self.batch_size or self.size // self.num_replicas

@@ -6,11 +6,12 @@ from typing import Any, TypedDict
 
 import torch
 from jaxtyping import Bool, Int
-from lightning.pytorch import LightningDataModule
+from lightning.pytorch import LightningDataModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, DistributedSampler, Sampler
+from torch.utils.data import DataLoader, Dataset
 
-from aape_lightning.data.samplers import EvalSampler, refuse_idle_processes, replicas
+from aape_lightning.data.loading import LateLoader
+from aape_lightning.data.samplers import EpochSampler, EvalSampler, refuse_idle_processes, replicas
 from aape_lightning.data.shapes.chance import random_of, shuffled
 from aape_lightning.data.text_sources import Document, read_documents
 from aape_lightning.errors import DataError
@@ -88,8 +89,9 @@ class TextDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[TextBatch]:
         """Blocks of the texts in an order of each epoch's own."""
-        sampler = _Blocks(len(self._train), **replicas(self.trainer))
-        return DataLoader(self._train, batch_size=self.hparams["batch_size"], sampler=sampler)
+        batch_size, trainer = self.hparams["batch_size"], self.trainer
+        sampler = _Blocks(len(self._train), batch_size, trainer=trainer, **replicas(trainer))
+        return LateLoader(self._train, batch_size=batch_size, sampler=sampler)
 
     def val_dataloader(self) -> DataLoader[TextBatch]:
         """Blocks of the texts that are held out, always the same and each once."""
@@ -128,24 +130,24 @@ class _Packed(Dataset[TextBatch]):
         return self._stream
 
 
-class _Blocks(DistributedSampler[tuple[int, int]]):
+class _Blocks(EpochSampler[tuple[int, int]]):
     """This process's blocks of an epoch, as many as every other's; the texts in them are in random order already.
-
-    Subclassing `DistributedSampler` keeps Lightning from replacing it.
 
     Raises:
         DataError: If there are fewer blocks than processes.
     """
 
-    def __init__(self, count: int, *, num_replicas: int, rank: int) -> None:
-        Sampler.__init__(self)
+    def __init__(
+        self, count: int, batch_size: int, *, num_replicas: int, rank: int, trainer: Trainer | None = None
+    ) -> None:
+        super().__init__(trainer)
         refuse_idle_processes(count, num_replicas, "blocks of text")
         each = count // num_replicas
         self.mine = range(rank, each * num_replicas, num_replicas)
-        self.epoch = 0
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
         return len(self.mine)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
-        return ((self.epoch, block) for block in self.mine)
+        return ((self.epoch, block) for block in self.mine[self.behind() * self.batch_size :])

@@ -56,7 +56,7 @@ def parse_yaml(path: Path, error: type[AAPEError], what: str = "") -> Any:  # no
     try:
         if (size := path.stat().st_size) > _LARGEST:
             raise error(f"{named} has {size} bytes, and no more than {_LARGEST} are read.")
-        return _load(path.read_text(encoding="utf-8-sig"))
+        return _load(path.read_bytes().decode("utf-8-sig"))  # read_text takes half a byte-order mark for nothing
     except OSError as fault:
         raise error(f"{named} cannot be read: {fault.strerror}.") from fault
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, OverflowError) as fault:

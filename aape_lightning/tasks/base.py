@@ -178,9 +178,10 @@ class AAPETask(LightningModule):
         """Leave a run that is resumed though it was finished: without a first stage it ends before `max_epochs`."""
         if 0 < self.plan.epochs <= self.current_epoch:
             self.trainer.should_stop = True
+        self._summarize()  # Lightning starts no epoch where a run goes on within one
 
     def on_train_epoch_start(self) -> None:
-        """Move to the second stage when its first epoch begins; compute the summaries where a run begins in it."""
+        """Move to the second stage when its first epoch begins; compute the summaries it is trained on."""
         stage = self.plan.stage_at(self.current_epoch)
         if stage != self.stage:
             self._enter_stage(stage)
@@ -189,6 +190,9 @@ class AAPETask(LightningModule):
                 strategy.model = self  # DDP fixes the set of trained parameters when it wraps: wrap the new set
                 strategy.configure_ddp()
             strategy.setup_optimizers(self.trainer)
+        self._summarize()
+
+    def _summarize(self) -> None:
         if self.stage == "generator" and self.uses_summaries and not self._summarized:
             assert self.aggregator is not None
             self.trainer.datamodule.summarize(self.aggregator)  # type: ignore[attr-defined]

@@ -50,7 +50,7 @@ class CausalLMTask(LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.model: nn.Module | None = None
-        self._held_out = EpochMeans()
+        self.means, self._held_out = EpochMeans(), EpochMeans()
 
     @property
     def _data(self) -> TextDataModule:
@@ -84,9 +84,12 @@ class CausalLMTask(LightningModule):
     def training_step(self, batch: TextBatch, batch_idx: int) -> Float[Tensor, ""]:
         """The loss of a batch."""
         loss, _ = self.loss(batch)
-        size = len(batch["tokens"])
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+        self.means.update({"loss": loss}, len(batch["tokens"]))
         return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the mean of the epoch's loss."""
+        self.log("train/loss", self.means.compute()["loss"], prog_bar=True, sync_dist=True)
 
     def validation_step(self, batch: TextBatch, batch_idx: int) -> None:
         """Add a batch to the means over the texts that are held out."""

@@ -8,11 +8,11 @@ __all__ = ["EpochMeans"]
 
 
 class EpochMeans:
-    """Sums named scalars weighted by batch size, without waiting for the device; plain tensors, never saved."""
+    """Sums named scalars weighted by batch size, without waiting for the device; plain tensors, not parameters."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._weights: dict[str, int] = {}
+        self._weights: dict[str, float] = {}
 
     @torch.no_grad()
     def update(self, terms: dict[str, Float[Tensor, ""]], weight: int) -> None:
@@ -28,3 +28,15 @@ class EpochMeans:
         means = {name: total / self._weights[name] for name, total in self._sums.items()}
         self._sums, self._weights = {}, {}
         return means
+
+    def state_dict(self) -> dict[str, Float[Tensor, "2"]]:
+        """Sum and weight of each name since the last call of `compute`, for a checkpoint inside an epoch."""
+        return {
+            name: torch.stack([total.double(), total.new_tensor(self._weights[name], dtype=torch.float64)])
+            for name, total in self._sums.items()
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Float[Tensor, "2"]], device: torch.device) -> None:
+        """Go on with these sums, on a device."""
+        self._sums = {name: state[0].to(device, torch.float32) for name, state in state_dict.items()}
+        self._weights = {name: float(state[1]) for name, state in state_dict.items()}

@@ -17,6 +17,7 @@ from aape_lightning.data.pretraining import CaptionBatch, ZeroShotBatch
 from aape_lightning.errors import RecipeError
 from aape_lightning.files import atomic_path
 from aape_lightning.modules import contrastive_loss
+from aape_lightning.tasks.means import EpochMeans
 from aape_lightning.tasks.pretraining_schedule import decay_groups, warmup_cosine
 
 __all__ = ["ContrastiveTask", "save_openai_weights"]
@@ -68,6 +69,7 @@ class ContrastiveTask(LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
+        self.means = EpochMeans()
         vit = isinstance(vision_layers, int)
         if text_width % 64 or (vit and vision_width % 64):
             raise RecipeError(
@@ -100,12 +102,16 @@ class ContrastiveTask(LightningModule):
         batch = require(batch, "image", "tokens")
         scale = self.model.logit_scale.exp()  # type: ignore[operator]
         loss = contrastive_loss(self.encode_image(batch["image"]), self.encode_text(batch["tokens"]), scale)
-        size = len(batch["image"])
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=size, sync_dist=True)
+        self.means.update({"loss": loss}, len(batch["image"]))
         return loss
 
-    def on_train_batch_end(self, *args: Any) -> None:  # noqa: ANN401 - Lightning's signature is not ours to use
-        """Keep the logit scale within CLIP's bound."""
+    def on_train_epoch_end(self) -> None:
+        """Log the mean of the epoch's loss."""
+        self.log("train/loss", self.means.compute()["loss"], prog_bar=True, sync_dist=True)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Lightning's signature is not ours
+        """Keep the logit scale within CLIP's bound, before a checkpoint of the step is written."""
+        super().optimizer_step(*args, **kwargs)
         with torch.no_grad():
             self.model.logit_scale.clamp_(max=_MAX_LOGIT_SCALE)  # type: ignore[operator]
 

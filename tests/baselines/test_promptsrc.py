@@ -21,9 +21,12 @@ class Recorder(Callback):
     def __init__(self):
         self.trained, self.validated = [], []
 
-    def on_train_batch_end(self, trainer, task, outputs, batch, batch_idx):
-        if trainer.is_last_batch:
-            self.trained.append({name: value.clone() for name, value in task.state_dict().items()})
+    def on_train_start(self, trainer, task):
+        def record(*_):
+            if trainer.is_last_batch:
+                self.trained.append({name: value.clone() for name, value in task.state_dict().items()})
+
+        trainer.optimizers[0].register_step_post_hook(record)
 
     def on_validation_end(self, trainer, task):
         self.validated.append({name: value.clone() for name, value in task.state_dict().items()})

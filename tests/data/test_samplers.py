@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 from aape_lightning.data.samplers import EvalSampler, TrainSampler
 from aape_lightning.errors import DataError
@@ -95,3 +97,17 @@ def test_lightning_keeps_them():
     """Lightning replaces every sampler under DDP but a `DistributedSampler`."""
     assert issubclass(TrainSampler, DistributedSampler)
     assert issubclass(EvalSampler, DistributedSampler)
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
+def test_a_resumed_epoch_leaves_out_the_batches_that_were_trained_on(replicas):
+    loop = SimpleNamespace(restarting=True, batch_progress=SimpleNamespace(current=SimpleNamespace(ready=3)))
+    trainer = SimpleNamespace(fit_loop=SimpleNamespace(epoch_loop=loop))
+    for sampler in samplers(48, 4, replicas, epoch=2):
+        whole = list(sampler)
+        sampler.trainer = trainer
+        loop.restarting = True
+        assert list(sampler) == whole[12:]
+        assert len(sampler) == len(whole)  # Lightning counts the epoch's batches by it
+        loop.restarting = False
+        assert list(sampler) == whole

@@ -15,6 +15,8 @@ from torch.utils.data import DistributedSampler
 LINES = [f"line {k} says {'abcdefghij'[k % 10] * (1 + k % 4)}" for k in range(120)]
 PEOPLE = ("two", "two", "2", "three")
 
+NOT_RESUMED = Mock(**{"epoch_loop.restarting": False})
+
 
 @pytest.fixture
 def text_file(tmp_path):
@@ -181,7 +183,7 @@ def test_each_epoch_has_an_order_of_its_own_that_the_seed_decides(text_file):
 def test_processes_share_the_blocks_of_one(text_file, epoch):
     def blocks(processes, rank, *, held=False):
         module = data([text_file])
-        module.trainer = Mock(spec=Trainer, world_size=processes, global_rank=rank)
+        module.trainer = Mock(spec=Trainer, world_size=processes, global_rank=rank, fit_loop=NOT_RESUMED)
         loader = module.val_dataloader() if held else module.train_dataloader()
         assert isinstance(loader.sampler, DistributedSampler)  # which Lightning leaves alone
         loader.sampler.set_epoch(epoch)
@@ -226,5 +228,5 @@ def test_wrong_values_are_refused(wrong, named):
 @pytest.mark.parametrize("rank", [0, 2])
 def test_a_process_without_a_block_is_refused_in_every_process(rank):
     with pytest.raises(DataError, match=r"3 processes needs one of the blocks of text, of which there is only 1\."):
-        _Blocks(1, num_replicas=3, rank=rank)
-    assert len(_Blocks(3, num_replicas=3, rank=rank)) == 1
+        _Blocks(1, 4, num_replicas=3, rank=rank)
+    assert len(_Blocks(3, 4, num_replicas=3, rank=rank)) == 1

@@ -21,6 +21,7 @@ REFUSED = {
     "a recipe that is a word": ("recipe-manifest", b"shapes", "names no manifest"),
     "a recipe that is no YAML": ("recipe-manifest", b"data: {init_args: {manifest: [}}", "is not YAML"),
     "a recipe with a tag of Python's": ("recipe-manifest", b"data: !!python/name:os.system x", "is not YAML"),
+    "half a byte-order mark": ("recipe", b"\xef", "is not YAML"),
     "a recipe nested too deeply": ("recipe-manifest", b"data: " + b"[" * 900, "nested too deeply"),
     "a recipe of a manifest with a long name": (
         "recipe-manifest",

@@ -105,7 +105,7 @@ def test_training_lowers_the_loss():
 def test_the_logit_scale_stays_within_clips_bound():
     task = ContrastiveTask(**TINY)
     task.model.logit_scale.data.fill_(9.0)
-    task.on_train_batch_end()
+    task.optimizer_step(0, 0, torch.optim.SGD(task.parameters()), lambda: None)
     assert task.model.logit_scale.exp().item() == pytest.approx(100)
 
 
