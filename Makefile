@@ -75,7 +75,8 @@ tests: $(READY) ## pytest, a process for each core
 test-faults: $(READY) ## kills, full disks and other faults, each survived: a table (half an hour, not part of `make test`)
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/faults --override-ini addopts= -s $(ARGS)
 
-fuzz: $(READY) ## 100,000 hostile files for each parser of strangers' files (on all cores; ARGS='--seconds 540 --out FOLDER' stops and goes on)
+# ARGS='--seconds 540 --out FOLDER' stops in time; the same again goes on.
+fuzz: $(READY) ## 100,000 hostile files for each parser of strangers' files (hours on all cores; a part: ARGS='--only recipe')
 	$(BIN)/python tests/fuzz/run.py --executions 100000 $(ARGS)
 
 docs: $(READY) ## build the documentation into site/, every warning an error

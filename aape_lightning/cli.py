@@ -48,6 +48,7 @@ from aape_lightning.protocols.provenance import config_hash, device_name, now, v
 from aape_lightning.protocols.results import Result
 from aape_lightning.refusals import refusal
 from aape_lightning.run_folder import RunRecord, git_state, last_metrics, typed_command
+from aape_lightning.trainer_hints import read_whole_numbers_first
 
 __all__ = ["AAPECLI", "build", "main"]
 
@@ -63,19 +64,26 @@ class AAPECLI(LightningCLI):
 
     def __init__(self, args: Sequence[str], *, run: bool = True, **kwargs: Any) -> None:  # noqa: ANN401
         self.typed = typed_command(args)
-        super().__init__(
-            LightningModule,
-            LightningDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            seed_everything_default=1,
-            parser_kwargs=_NO_EXIT | dict.fromkeys(self.subcommands(), _NO_EXIT),
-            save_config_callback=SavedConfig,
-            args=expand_recipes(args),
-            run=run,
-            **kwargs,
-        )
+        try:
+            super().__init__(
+                LightningModule,
+                LightningDataModule,
+                subclass_mode_model=True,
+                subclass_mode_data=True,
+                auto_configure_optimizers=False,
+                seed_everything_default=1,
+                parser_kwargs=_NO_EXIT | dict.fromkeys(self.subcommands(), _NO_EXIT),
+                save_config_callback=SavedConfig,
+                args=expand_recipes(args),
+                run=run,
+                **kwargs,
+            )
+        except OSError as error:
+            trainer = getattr(self, "trainer", None)
+            if trainer is None or error.filename is not None or error.errno not in OF_DISKS:
+                raise
+            # A logger's, which names no file.
+            raise StorageError(told_os_error(error, trainer.default_root_dir)) from error
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the run folder."""
@@ -238,15 +246,6 @@ class AAPECLI(LightningCLI):
         files = self._get(self.config, "config")
         return Path(str(files[0])).stem if files else None
 
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run it; what a logger cannot write is told with the run's folder, of which it says nothing itself."""
-        try:
-            super()._run_subcommand(subcommand)
-        except OSError as error:
-            if error.filename is not None or error.errno not in OF_DISKS:
-                raise
-            raise StorageError(told_os_error(error, self.trainer.default_root_dir)) from error
-
     def before_test(self) -> None:
         """Be sure that the result can be written, before it is computed."""
         self._check_folder()
@@ -348,6 +347,7 @@ def build(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
 
 def _parsed(args: Sequence[str], **kwargs: Any) -> AAPECLI:  # noqa: ANN401
     quiet_known_messages()
+    read_whole_numbers_first()
     try:
         return AAPECLI(args, **kwargs)
     except (ArgumentError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 import difflib
 import reprlib
+import shlex
 from collections.abc import Iterable
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "StorageError",
     "did_you_mean",
     "listed",
+    "pasted",
     "reason",
     "shown",
 ]
@@ -124,6 +126,16 @@ def reason(error: Exception) -> str:
         ('No such file', 'KeyError')
     """
     return (str(error).strip() or type(error).__name__).splitlines()[0].removesuffix(".")
+
+
+def pasted(name: str) -> str:
+    """A name out of a stranger's file for a command that a user may paste: one word to a shell, without control codes.
+
+    Example:
+        >>> pasted("someone/clip"), pasted("x; reboot")
+        ('someone/clip', "'x; reboot'")
+    """
+    return shlex.quote("".join(letter for letter in name if letter.isprintable())[:200])
 
 
 def shown(value: object) -> str:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,22 +73,29 @@ def writing(path: Path) -> Iterator[None]:
     Raises:
         StorageError: If there is no room, the folder is read-only, or it was removed.
     """
+    before = sys.exception()
     try:
         yield
     except AAPEError:
         raise
     except Exception as error:
-        found = _os_error(error)
-        if found is None or (found.filename and not Path(str(found.filename)).is_relative_to(path.parent)):
+        found = _os_error(error, before)
+        folder = os.path.abspath(path.parent)  # as tempfile names what it makes
+        if found is None or (found.filename and not Path(os.path.abspath(str(found.filename))).is_relative_to(folder)):
             raise
         if found.errno not in NO_ROOM | _CLOSED | _GONE:
             raise
         raise StorageError(told_os_error(found, path)) from error
 
 
-def _os_error(error: BaseException | None) -> OSError | None:
-    """What the system has refused, under the errors of torch, safetensors and numpy, which hide it."""
-    while error is not None:
+def _os_error(error: BaseException | None, before: BaseException | None) -> OSError | None:
+    """What the system has refused, under the errors of torch, safetensors and numpy, which hide it.
+
+    Args:
+        error: The last error.
+        before: What was being handled already when the first began; None where nothing was.
+    """
+    while error is not None and error is not before:
         if isinstance(error, OSError) and error.errno is not None:
             return error
         if hidden := _RUST.search(str(error)):

@@ -73,7 +73,7 @@ def try_lock(path: Path) -> Callable[[], object] | None:
 
     Raises:
         StorageError: If the file system knows no locks.
-        FileNotFoundError: If the folder is not there.
+        FileNotFoundError: If the folder is taken away at that moment.
     """
     lock = FileLock(path)
     try:

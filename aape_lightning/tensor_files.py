@@ -20,7 +20,7 @@ def save_tensors(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[st
     Args:
         tensors: Contiguous tensors by name.
         path: The file; it is not written atomically.
-        metadata: Texts by name.
+        metadata: Texts by name; at least one.
     """
     save_file(dict(tensors), path, dict(metadata))
     with path.open("rb+") as file:

@@ -2,6 +2,9 @@
 
 import os
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this tree's package, whichever is installed
 
 from aape_lightning.__main__ import main
 
@@ -29,7 +32,7 @@ class Backwards:
 
 
 def turn_round():
-    """List in another order than the file system does: reversed, which no order of names is left by."""
+    """List every folder in the reverse order of names, which code that does not sort would follow."""
     listdir, scandir = os.listdir, os.scandir
     os.listdir = lambda *place: sorted(listdir(*place), reverse=True)
     os.scandir = lambda *place: Backwards(sorted(scandir(*place), key=lambda entry: entry.name))

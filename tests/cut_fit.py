@@ -6,6 +6,9 @@ python cut_fit.py EPOCH STEP fit --config RECIPE ...   (what is below 0 cuts not
 import csv
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # this tree's package, whichever is installed
 
 import torch
 from aape_lightning import cli

@@ -183,6 +183,21 @@ def test_what_has_nothing_to_do_with_the_writing_stays_what_it_is(error, tmp_pat
     assert raised.value is error
 
 
+def test_a_folder_below_the_current_one_is_told_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StorageError, match=r"'runs/result\.txt' cannot be written: .*removed or moved meanwhile"):
+        fail(Path("runs/result.txt"), refused(errno.ENOENT, str(tmp_path / "runs" / ".result.txt.abcdefgh")))
+
+
+def test_what_was_refused_before_is_not_taken_for_the_cause(tmp_path):
+    path = tmp_path / "result.txt"
+    try:
+        path.read_text()
+    except FileNotFoundError:
+        with pytest.raises(KeyError, match="x"):
+            fail(path, KeyError("x"))
+
+
 def test_a_full_disk_is_found_under_the_error_of_a_library(tmp_path):
     hiding = RuntimeError("unexpected pos 704 vs 598")  # torch's own words
     hiding.__context__ = refused(errno.ENOSPC)

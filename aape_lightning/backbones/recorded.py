@@ -13,7 +13,7 @@ import torch
 
 from aape_lightning.backbones.load import MODEL_URLS, SHIPPED, load_backbone
 from aape_lightning.backbones.protocol import Backbone, BackboneSpec
-from aape_lightning.errors import BackboneMismatchError, BackboneNotFoundError, shown
+from aape_lightning.errors import BackboneMismatchError, BackboneNotFoundError, pasted, shown
 from aape_lightning.hub import is_strangers
 
 __all__ = ["recorded_backbone"]
@@ -70,7 +70,7 @@ def _refuse_unasked(name: str, source: str) -> None:
 def _unasked(name: str, source: str, why: str) -> BackboneNotFoundError:
     return BackboneNotFoundError(
         f"The checkpoint {source!r} asks for backbone {shown(name)}, which {why}. If you trust it, name it yourself: "
-        f"--backbone {name:.200}"
+        f"--backbone {pasted(name)}"
     )
 
 

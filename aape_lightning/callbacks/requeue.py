@@ -1,6 +1,7 @@
 """The checkpoint of a SLURM job that is requeued is that of a whole step."""
 
 import signal
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -15,23 +16,18 @@ class RequeueAfterStep(Callback):
 
     Lightning, which requeues the job then, would write its checkpoint at once: perhaps between the change of the
     weights and that of the learning rate. Outside SLURM nothing changes.
-
-    Args:
-        requeue_signal: What the job is told to stop by; `SLURMEnvironment` is given the same.
     """
 
-    def __init__(self, requeue_signal: signal.Signals = signal.SIGUSR1) -> None:
-        self.requeue_signal = requeue_signal
-        self._answer: Any = None
+    def __init__(self) -> None:
+        self._answer: Callable[[int, FrameType | None], object] | None = None
         self._asked = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Put off what Lightning does on the signal."""
-        self._answer, self._asked = signal.getsignal(self.requeue_signal), False
-        if SLURMEnvironment.detect() and callable(self._answer):
-            signal.signal(self.requeue_signal, self._ask)  # Lightning's teardown restores what was there before it
-        else:
-            self._answer = None
+        self._answer, self._asked = None, False
+        if SLURMEnvironment.detect() and callable(answer := signal.getsignal(signal.SIGUSR1)):
+            self._answer = answer
+            signal.signal(signal.SIGUSR1, self._ask)  # Lightning's teardown restores what was there before it
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
@@ -50,4 +46,4 @@ class RequeueAfterStep(Callback):
             return
         if trainer.strategy.reduce_boolean_decision(self._asked, all=False):
             self._asked = False
-            self._answer(self.requeue_signal, None)
+            self._answer(signal.SIGUSR1, None)

@@ -5,9 +5,7 @@ fingerprint of the backbone, and what the DataModule records for it (class names
 decoding); `aggregator.safetensors` is for reports. None holds the backbone or a language model.
 """
 
-import os
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +15,9 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from safetensors.torch import save_file
 from torch import Tensor
 
-from aape_lightning.callbacks.checkpoint_io import DirectCheckpointIO
+from aape_lightning.callbacks.checkpoint_io import AtomicCheckpointIO
 from aape_lightning.data.recorded import Recorded
-from aape_lightning.errors import StorageError
-from aape_lightning.files import atomic_path, writing
+from aape_lightning.files import atomic_path
 
 __all__ = ["RunFiles"]
 
@@ -47,10 +44,10 @@ class RunFiles(Callback):
         return Path(self.folder or trainer.default_root_dir) / name
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Have checkpoints written straight into their files, unless a plugin was chosen for that."""
+        """Have checkpoints written whole or not at all, unless a plugin was chosen for that."""
         self._complete = False
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
-            trainer.strategy.checkpoint_io = DirectCheckpointIO()
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add what the DataModule records for inference."""
@@ -91,19 +88,7 @@ class RunFiles(Callback):
             self._save_aggregator(trainer, checkpoint["state_dict"])
 
     def _save_last(self, trainer: Trainer) -> None:
-        path = self._path(trainer, "last.ckpt")
-        partial = path.with_name(".last.ckpt.partial")
-        try:
-            with writing(path):
-                trainer.save_checkpoint(partial)
-                if trainer.is_global_zero:
-                    with partial.open("rb") as file:
-                        os.fsync(file.fileno())
-                    partial.replace(path)
-        except StorageError:
-            with suppress(OSError):
-                partial.unlink()
-            raise
+        trainer.save_checkpoint(self._path(trainer, "last.ckpt"))
         self._written = time.monotonic()
 
     def _save_for_inference(self, trainer: Trainer, whole: dict[str, Any]) -> None:
@@ -112,9 +97,7 @@ class RunFiles(Callback):
             name: tensor for name, tensor in whole["state_dict"].items() if not name.startswith(_AGGREGATOR)
         }
         if "stage" in whole and checkpoint["state_dict"]:  # a task of this method, and not the aggregator alone
-            place = self._path(trainer, "aape.ckpt")
-            with atomic_path(place) as temporary, temporary.open("wb") as file:  # a path would hide a full disk
-                torch.save(checkpoint, file)
+            AtomicCheckpointIO().save_checkpoint(checkpoint, self._path(trainer, "aape.ckpt"))
 
     def _save_aggregator(self, trainer: Trainer, state_dict: dict[str, Tensor]) -> None:
         tensors = {

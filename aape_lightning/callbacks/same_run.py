@@ -8,6 +8,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 
 from aape_lightning.errors import CheckpointError
+from aape_lightning.resources import manifest_names
 
 __all__ = ["SameRun"]
 
@@ -80,7 +81,7 @@ def _within_an_epoch(checkpoint: Mapping[str, Any]) -> bool:
 
 
 def _changes(began: Mapping[str, Any], now: Mapping[str, Any], group: str, free: frozenset[str]) -> list[str]:
-    """Each value that differs; of a file its name counts, for data move."""
+    """Each value that differs."""
     return [
         f"{group}.{name} {began[name]!r} and {now[name]!r}"
         for name in began
@@ -89,6 +90,9 @@ def _changes(began: Mapping[str, Any], now: Mapping[str, Any], group: str, free:
 
 
 def _named(value: object) -> object:
+    """A value as it is compared: of a file or folder its name, for data move; a domain keeps that of its dataset."""
     if isinstance(value, list | tuple):
         return [_named(part) for part in value]
-    return Path(value).name if isinstance(value, str) else value
+    if not isinstance(value, str) or value.partition("/")[0] in manifest_names():
+        return value
+    return Path(value).name

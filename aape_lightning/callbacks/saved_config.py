@@ -13,10 +13,20 @@ __all__ = ["SavedConfig"]
 class SavedConfig(SaveConfigCallback):
     """Saves the resolved configuration into the run's folder, in place of an earlier one."""
 
+    _folder: str | None = None
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write it, once."""
-        folder = trainer.log_dir  # asked by all processes, since it is the first one's
+        """Write it; where checkpoints lie, which the file of before belongs to, only when the fit starts."""
+        self._folder = trainer.log_dir  # asked by all processes, since it is the first one's
+        if stage != "fit" or self._folder is None or next(Path(self._folder).rglob("*.ckpt"), None) is None:
+            self._write(trainer)
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write that of a run which begins or goes on: its checkpoint has refused nothing."""
+        self._write(trainer)
+
+    def _write(self, trainer: Trainer) -> None:
         if trainer.is_global_zero and not self.already_saved:
-            assert folder is not None
-            write_text(Path(folder) / self.config_filename, self.parser.dump(self.config, skip_none=False))
+            assert self._folder is not None
+            write_text(Path(self._folder) / self.config_filename, self.parser.dump(self.config, skip_none=False))
         self.already_saved = True

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from aape_lightning.errors import LanguageModelError, did_you_mean, listed, reason, shown
+from aape_lightning.errors import LanguageModelError, did_you_mean, listed, pasted, reason, shown
 from aape_lightning.hub import ask_hub, is_strangers, knows_words, without_loading_bars
 from aape_lightning.language.model import LanguageModel
 
@@ -51,7 +51,8 @@ def refuse_unasked(name: object, source: str) -> None:
         return
     raise LanguageModelError(
         f"{source} asks for language model {shown(name)}, which would be downloaded from a repository that nobody here "
-        f"has named. If you trust it, name it yourself (--language-model), or get it first: hf download {name:.200}"
+        "has named. If you trust it, name it yourself (--language-model; with --ckpt_path --model.language_model), or "
+        f"get it first: hf download {pasted(name)}"
     )
 
 

@@ -5,9 +5,19 @@ from pathlib import Path
 
 from lightning.pytorch.utilities import rank_zero_only
 
-__all__ = ["set_earlier_aside"]
+__all__ = ["next_number", "set_earlier_aside"]
 
 _EARLIER = re.compile(r"earlier-(\d{1,9})")
+
+
+def next_number(folder: Path, kept: re.Pattern[str]) -> int:
+    """The number after those of what a folder keeps, of which some may be gone; 1 where it keeps nothing.
+
+    Args:
+        folder: The folder.
+        kept: A name in it; the first group is the number.
+    """
+    return max((int(found[1]) for path in folder.iterdir() if (found := kept.fullmatch(path.name))), default=0) + 1
 
 
 @rank_zero_only  # of processes that start together one renames
@@ -23,8 +33,7 @@ def set_earlier_aside(folder: Path) -> Path | None:
     found = [path for path in (folder / "tensorboard", *sorted(folder.glob("metrics*.csv"))) if path.exists()]
     if not found:
         return None
-    kept = [int(match[1]) for path in folder.iterdir() if (match := _EARLIER.fullmatch(path.name))]
-    place = folder / f"earlier-{max(kept, default=0) + 1}"  # beyond all, of which some may be gone
+    place = folder / f"earlier-{next_number(folder, _EARLIER)}"
     place.mkdir(parents=True)
     for path in found:
         path.rename(place / path.name)

@@ -1,6 +1,7 @@
 """`metrics.csv`, which every run writes: reports and people read it."""
 
 import re
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from aape_lightning.files import writing
+from aape_lightning.logs.earlier import next_number
 
 __all__ = ["MetricsFile"]
 
@@ -27,7 +29,7 @@ class MetricsFile(CSVLogger):
         super().__init__(folder, name="", version="")
 
     @rank_zero_only
-    def log_hyperparams(self, params: Any = None) -> None:  # noqa: ANN401 - Lightning's own
+    def log_hyperparams(self, params: dict[str, Any] | Namespace | None = None) -> None:
         """Write `hparams.yaml`.
 
         Raises:
@@ -57,5 +59,4 @@ class MetricsFile(CSVLogger):
 def _keep_metrics(folder: Path) -> None:
     metrics = folder / "metrics.csv"
     if metrics.is_file():
-        kept = [int(found[1]) for path in folder.iterdir() if (found := _KEPT.fullmatch(path.name))]
-        metrics.rename(folder / f"metrics-{max(kept, default=0) + 1}.csv")  # beyond all, of which some may be gone
+        metrics.rename(folder / f"metrics-{next_number(folder, _KEPT)}.csv")

@@ -4,9 +4,10 @@ import json
 from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["check_numbers", "check_parts", "packed_json", "packed_texts"]
+__all__ = ["check_numbers", "check_parts", "first_without_direction", "packed_json", "packed_texts"]
 
 _ROWS = 2**14  # looked at together, so that little memory is taken beside the embeddings
 
@@ -36,6 +37,15 @@ def packed_texts(packed: Tensor) -> list[str]:
     return texts
 
 
+def first_without_direction(embeddings: Float[Tensor, "n d"]) -> int | None:
+    """The first row of which no cosine can be made, for it holds a NaN, an infinity, or only zeros; None if all can."""
+    for start in range(0, len(embeddings), _ROWS):
+        norms = torch.linalg.vector_norm(embeddings[start : start + _ROWS], dim=1)
+        if len(bad := (~(norms.isfinite() & (norms > 0))).nonzero()):
+            return start + int(bad[0])
+    return None
+
+
 def check_numbers(embeddings: Tensor, rows: int, width: int) -> None:
     """Check that embeddings are there, are numbers, and none is a zero vector, which has no direction.
 
@@ -51,10 +61,8 @@ def check_numbers(embeddings: Tensor, rows: int, width: int) -> None:
         kind = str(embeddings.dtype).removeprefix("torch.")
         raise ValueError(f"its embeddings are {kind} of shape {tuple(embeddings.shape)}, and should be float32 of "
                          f"shape {(rows, width)}")  # fmt: skip
-    for start in range(0, rows, _ROWS):
-        norms = torch.linalg.vector_norm(embeddings[start : start + _ROWS], dim=1)
-        if len(bad := (~(norms.isfinite() & (norms > 0))).nonzero()):
-            raise ValueError(f"row {start + int(bad[0])} of its embeddings holds a NaN, an infinity, or only zeros")
+    if (row := first_without_direction(embeddings)) is not None:
+        raise ValueError(f"row {row} of its embeddings holds a NaN, an infinity, or only zeros")
 
 
 def check_parts(tensors: dict[str, Tensor], keys: list[str], texts: list[str], width: int) -> None:

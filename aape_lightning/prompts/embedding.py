@@ -10,6 +10,7 @@ from torch import Tensor
 from aape_lightning.backbones import Backbone
 from aape_lightning.errors import PromptError
 from aape_lightning.progress import progress
+from aape_lightning.prompts.bank_checks import first_without_direction
 from aape_lightning.shards import ShardedArray, Values
 
 __all__ = ["embed_texts", "embed_texts_together", "text_shards"]
@@ -99,9 +100,8 @@ def _encoded(
 
 def _require_directions(embedded: Float[Tensor, "b d"], texts: Sequence[str], backbone: Backbone) -> None:
     """Refuse what no cosine can be made of: one such sentence would reach every loss and every weight."""
-    norms = torch.linalg.vector_norm(embedded, dim=1)
-    if len(bad := (~(norms.isfinite() & (norms > 0))).nonzero()):
+    if (row := first_without_direction(embedded)) is not None:
         raise PromptError(
-            f"What {backbone.name!r} makes of {texts[int(bad[0])]!r:.200} holds a NaN, an infinity, or only zeros: the "
+            f"What {backbone.name!r} makes of {texts[row]!r:.200} holds a NaN, an infinity, or only zeros: the "
             "backbone's weights are damaged. Take other weights (--data.backbone)."
         )

@@ -59,14 +59,13 @@ class RunRecord(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say what ended it."""
+        state, more = "interrupted", {}  # by Ctrl-C, or the SystemExit that SIGTERM is turned into
         if isinstance(exception, Exception):
-            with suppress(StorageError):  # on a full disk the first error is the one to be told
-                self._end(trainer, "failed", error=f"{type(exception).__name__}: {reason(exception)}")
-        else:  # Ctrl-C, or the SystemExit that SIGTERM is turned into
-            with suppress(StorageError):
-                self._end(trainer, "interrupted")
-            if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
-                print(f"Run folder: {trainer.default_root_dir}; its README.md says how to go on.", file=sys.stderr)
+            state, more = "failed", {"error": f"{type(exception).__name__}: {reason(exception)}"}
+        with suppress(StorageError):  # on a full disk the first error is the one to be told
+            self._end(trainer, state, **more)
+        if state == "interrupted" and trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            print(f"Run folder: {trainer.default_root_dir}; its README.md says how to go on.", file=sys.stderr)
 
     def _end(self, trainer: Trainer, state: str, **more: str) -> None:
         self.facts |= {"ended": now(), "seconds": round(time.monotonic() - self._begun, 1), **more}

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from aape_lightning.errors import AAPEError, ResultError, StorageError
-from aape_lightning.files import check_writable, told_os_error, write_text
+from aape_lightning.files import OF_DISKS, check_writable, told_os_error, write_text
 from aape_lightning.messages import quiet_lightning
 from aape_lightning.progress import progress
 from aape_lightning.protocols.jobs import Job
@@ -71,15 +71,17 @@ def attempt(request: Request, job: Job, *callbacks: EpochProgress) -> str | None
     except AAPEError as error:
         return str(error)
     except OSError as error:
+        if error.filename is None and error.errno not in OF_DISKS:
+            return str(error)  # no file's: a server's, perhaps
         return told_os_error(error, None if error.filename else log.parent)
     except Exception as error:  # one job's fault must not end the others
         told = f"{type(error).__name__}: {error}"
         try:
             write_text(log, traceback.format_exc())
-        except StorageError as full:
-            return f"{told} (no traceback is kept: {full})"
+        except (StorageError, OSError) as refused:
+            return f"{told} (no traceback is kept: {refused})"
         return f"{told} (traceback in {str(log)!r})"
-    with suppress(OSError):  # nothing was written where the result was there before
+    with suppress(OSError):  # the folder of a job that was done before may be read-only
         log.unlink(missing_ok=True)
     return None
 

@@ -32,7 +32,7 @@ class EpochMeans:
     def state_dict(self) -> dict[str, Float[Tensor, "2"]]:
         """Sum and weight of each name since the last call of `compute`, for a checkpoint inside an epoch."""
         return {
-            name: torch.stack([total.double(), total.new_tensor(self._weights[name], dtype=torch.float64)])
+            name: torch.tensor([float(total), self._weights[name]], dtype=torch.float64)
             for name, total in self._sums.items()
         }
 

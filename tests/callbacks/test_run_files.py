@@ -4,9 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from aape_lightning.callbacks import RunFiles, run_files
+from aape_lightning.callbacks import RunFiles, checkpoint_io, run_files
 from aape_lightning.tasks import AggregatorTask, ClassificationTask, GeneratorTask
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
 from safetensors.torch import load_file
 
 ALL = {"last.ckpt", "aape.ckpt", "aggregator.safetensors"}
@@ -152,21 +153,21 @@ def test_time_counts_from_the_last_writing(run, monkeypatch):
 
 def interrupt_second_save(monkeypatch, how):
     """The second time that `last.ckpt` is saved the process stops, with half a file written or just before its end."""
-    whole, saves = Trainer.save_checkpoint, []
+    saves = []
 
-    def save_checkpoint(trainer, path):
-        saves.append(path)
+    def save(checkpoint, file):
+        saves.append(file)
         if len(saves) == 2 and how == "while writing":
-            path.write_bytes(b"half a checkpoint")
+            file.write(b"half a checkpoint")
             raise Crash
-        whole(trainer, path)
+        torch.save(checkpoint, file)
 
     def fsync(handle):
         if len(saves) == 2:
             raise Crash
 
-    monkeypatch.setattr(Trainer, "save_checkpoint", save_checkpoint)
-    monkeypatch.setattr(run_files, "os", SimpleNamespace(fsync=fsync))
+    monkeypatch.setattr(checkpoint_io, "torch", SimpleNamespace(save=save))
+    monkeypatch.setattr(os, "fsync", fsync)
 
 
 @pytest.mark.parametrize("how", ["while writing", "while flushing"])
@@ -177,7 +178,16 @@ def test_a_crash_while_saving_leaves_the_older_checkpoint_whole(how, run, tmp_pa
         run(callbacks=[watch], every_seconds=0.0, max_epochs=4)
     assert len(watch.seen) == 2
     assert load(tmp_path / "files" / "last.ckpt")["epoch"] == 0
-    assert {name for name in names(tmp_path / "files") if not name.startswith(".")} == {"last.ckpt"}
+    assert names(tmp_path / "files") == {"last.ckpt"}
+
+
+def test_checkpoints_of_a_callback_of_lightnings_are_whole_or_not_there(run, tmp_path, monkeypatch):
+    chosen = ModelCheckpoint(tmp_path / "chosen", filename="best", save_top_k=1, enable_version_counter=False)
+    interrupt_second_save(monkeypatch, "while writing")
+    with pytest.raises(Crash):
+        run(callbacks=[chosen], max_epochs=4, enable_checkpointing=True)
+    assert names(tmp_path / "chosen") == {"best.ckpt"}
+    assert load(tmp_path / "chosen" / "best.ckpt")["epoch"] == 0
 
 
 @pytest.mark.parametrize("how", ["while writing", "while flushing"])

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import yaml
 from aape_lightning.__main__ import main
+from aape_lightning.callbacks.same_run import _changes
 
 from cut_fit import first_difference, fit, load
 
@@ -42,10 +43,11 @@ def resume(cut, tmp_path, capsys):
         (["--trainer.precision", "bf16-mixed"], "trainer.precision '32-true' and 'bf16-mixed'"),
     ],
 )
-def test_a_run_that_would_be_another_is_refused_by_name(changes, told, resume):
+def test_a_run_that_would_be_another_is_refused_by_name(changes, told, cut, resume):
     code, error, folder = resume(*changes)
     assert (code, told in error, "config.yaml beside its last.ckpt" in error) == (1, True, True), error
     assert not (folder / "aape.ckpt").exists()
+    assert (folder / "config.yaml").read_bytes() == (cut / "config.yaml").read_bytes()  # what the error refers to
 
 
 def test_another_manifest_is_refused(toy_root, resume, tmp_path):
@@ -56,20 +58,25 @@ def test_another_manifest_is_refused(toy_root, resume, tmp_path):
     assert "data.manifest" in error
 
 
+@pytest.mark.parametrize(
+    ("began", "now", "same"),
+    [
+        ("shapes/photo", "pacs/photo", False),
+        ("pacs/photo", "pacs/photo", True),
+        ("/data/old/cats", "/data/new/cats", True),
+        (["/old/a.json", "p"], ["/new/a.json", "p"], True),
+    ],
+)
+def test_a_file_may_move_and_a_domain_may_not(began, now, same):
+    assert (_changes({"manifest": began}, {"manifest": now}, "data", frozenset()) == []) == same
+
+
 def test_data_may_move_and_be_decoded_by_other_workers(toy_root, resume, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(toy_root, moved)
     cache = tmp_path / "cache"
-    words = [
-        "--data.root",
-        moved,
-        "--data.manifest",
-        moved / "toy.yaml",
-        "--data.cache_dir",
-        cache,
-        "--data.num_workers",
-        1,
-    ]
+    words = ["--data.root", moved, "--data.manifest", moved / "toy.yaml"]
+    words += ["--data.cache_dir", cache, "--data.num_workers", 1]
     code, error, folder = resume(*words)
     assert code == 0, error
     weights = load(folder / "last.ckpt")["state_dict"]

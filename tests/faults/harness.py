@@ -119,7 +119,7 @@ def start(
         argv: Its arguments.
         folder: Where it runs.
         environment: Laid over this process's.
-        log: The file that it prints into; `log.txt` beside `folder` where not given.
+        log: The file that it prints into; beside `folder`, with `.log` after its name, where not given.
         prepare: Called in the victim before the command: the place to break something.
     """
     log = log or folder.with_name(f"{folder.name}.log")

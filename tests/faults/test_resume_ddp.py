@@ -4,6 +4,7 @@ Two processes are those of `--config ddp` on a CPU (gloo). The power is cut in b
 """
 
 import os
+import re
 import subprocess
 import sys
 
@@ -37,6 +38,12 @@ TOGETHER = {  # the cases that differ in kind: what is wrapped, restored and dea
     "joint": (["aape-paper", "--model.schedule", "joint"], 0),
     "a tower in the loop": (["promptsrc"], 1),
 }
+
+
+def told(words):
+    """What a fit in a process of its own prints: this one must stay without the threads of a process group."""
+    command = [sys.executable, cut_fit.__file__, "-1", "-1", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL).stderr
 
 
 def run(words, cut_after=-1, cut_step=-1):
@@ -119,7 +126,5 @@ def test_a_run_in_two_processes_resumes_in_one_of_their_batches(toy_recipe, tmp_
     cut, words = tmp_path / "cut", ["--config", toy_recipe, *TWO, *QUIET, "--data.batch_size", 2]
     assert not run(["fit", *words, "--run", cut], 0)
     resume = ["fit", "--config", cut / "config.yaml", "--ckpt_path", cut / "last.ckpt", "--trainer.devices", 1]
-    with pytest.raises(cut_fit.cli.CheckpointError, match=r"images a step 4 and 2 .* it ran on 2 processes"):
-        cut_fit.fit(resume)
-    with pytest.warns(UserWarning, match="begun on 2 processes and is resumed on 1"):
-        assert cut_fit.fit([*resume, "--data.batch_size", 4])
+    assert re.search(r"images a step 4 and 2 .* it ran on 2 processes", told(resume))
+    assert "begun on 2 processes and is resumed on 1" in told([*resume, "--data.batch_size", 4])

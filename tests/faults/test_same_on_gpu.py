@@ -44,7 +44,7 @@ QUIET = [
 
 @pytest.fixture(scope="module")
 def fit(tmp_path_factory):
-    """Starts `aape fit`, or `aape` with other words, in a process of its own, and asserts how it ends."""
+    """Runs `aape fit` in a process of its own, to its end or to a cut, and asserts which it was."""
     shared = tmp_path_factory.mktemp("shared")
     torch.manual_seed(0)
     save_openai_weights(clip.model.CLIP(64, 64, 3, 128, 8, 40, 49408, 64, 1, 3), shared / "vit.pt")

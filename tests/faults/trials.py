@@ -79,7 +79,7 @@ def kill_and_repeat(activity: Activity, folder: Path, kills: int | None = None) 
     Args:
         activity: What is killed.
         folder: Where its trials run.
-        kills: How many; at most, and otherwise, `$AAPE_TEST_KILLS`, or 50.
+        kills: How many, but no more than `$AAPE_TEST_KILLS` (50 where that is not set), which it is by default.
 
     Raises:
         AssertionError: If a partial file had the name of a whole one, or a second run did not end as an undisturbed

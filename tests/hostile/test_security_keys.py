@@ -62,7 +62,9 @@ def test_a_server_that_repeats_the_key(fault, surroundings, toy_root, monkeypatc
         code, said, found = told_and_left(surroundings, "prompts", "generate", *manifest, *asked, address)
         again = told_and_left(surroundings, "prompts", "generate", *manifest, *asked, server.url)
     assert found == again[2] == []
-    assert code == 1, said
+    assert (code, again[0]) == (1, 0), said + again[1]
+    assert f"Bearer {KEY}" in server.keys
+    assert "Your key is , and here is an answer 0" in (surroundings / "s.json").read_text()
 
 
 @pytest.mark.parametrize("logger", ["wandb", "mlflow", "tensorboard"])

@@ -27,3 +27,14 @@ def test_a_dry_run_tells_it_once(words, capsys):
     assert told.count("Option 'contxt' is not accepted") == 1
     assert "toy/faulty/seed2  cannot run: as above\n" in told
     assert "2 jobs: 2 cannot run" in told
+
+
+def test_a_server_that_cannot_be_reached_is_no_fault_of_a_folder(words, capsys, monkeypatch):
+    def unreachable(*given):
+        raise ConnectionError("huggingface.co does not answer")
+
+    monkeypatch.setattr("aape_lightning.runner.run.PreparedJob", unreachable)
+    assert main(words) == 1
+    told = capsys.readouterr().err
+    assert "seed 2: huggingface.co does not answer\n" in told
+    assert "Folders are chosen" not in told

@@ -4,10 +4,7 @@ The whole of `last.ckpt` is compared, bit for bit: weights, optimizer, schedule,
 the metrics of the epochs that were left.
 """
 
-import csv
-
 import pytest
-import yaml
 from aape_lightning.resources import method_path
 
 from cut_fit import first_difference, fit, load, logged
@@ -47,30 +44,6 @@ QUIET = [
 ]  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def toy_asked(toy_root):
-    """The manifest of a question about each of the toy's images."""
-    entries = yaml.safe_load((toy_root / "toy" / "split_toy.json").read_text())
-    for part, items in entries.items():
-        with (toy_root / "toy" / f"{part}_resumed.csv").open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(["image", "question", "answer"])
-            rows.writerows([path, "what is there?", name.lower()] for path, _, name in items)
-    manifest = {
-        "name": "toy_resumed",
-        "title": "Toy questions",
-        "kind": "questions",
-        "folder": ["toy"],
-        "images": "images",
-        "split": {"format": "csv", "files": {part: f"{part}_resumed.csv" for part in entries}},
-        "licence": "none",
-        "source": "made by a test",
-    }
-    path = toy_root / "toy_resumed.yaml"
-    path.write_text(yaml.safe_dump(manifest))
-    return path
-
-
 @pytest.fixture
 def resumes(tmp_path):
     """Asserts that a run that is cut after an epoch and resumed equals the whole run, in all that it leaves."""
@@ -98,10 +71,17 @@ def test_a_cut_method_ends_as_if_it_had_not_been(name, toy_recipe, resumes):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_cut_task_ends_as_if_it_had_not_been(name, toy_captions, toy_asked, toy_root, tiny_clip, resumes):
+def test_a_cut_task_ends_as_if_it_had_not_been(name, toy_captions, toy_questions, toy_root, tiny_clip, resumes):
     (recipe, *more), cut_after = TASKS[name]
     asks = "vqa" in recipe
-    data = ["--data.manifest", toy_asked if asks else toy_captions, "--data.root", toy_root, "--data.num_workers", 0]
+    data = [
+        "--data.manifest",
+        toy_questions if asks else toy_captions,
+        "--data.root",
+        toy_root,
+        "--data.num_workers",
+        0,
+    ]
     data += ["--data.captions", toy_captions] if asks else []
     resumes(["--config", recipe, *more, *data, "--data.backbone", tiny_clip, "--data.batch_size", 10], cut_after)
 

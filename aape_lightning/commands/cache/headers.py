@@ -33,7 +33,7 @@ def _unnoticed(path: Path) -> Iterator[IO[bytes]]:
             yield file
         except (OSError, ValueError):
             raise
-        except Exception as error:  # NumPy reads its header as Python, and lets through whatever that stumbles over
+        except Exception as error:  # a key or a type; and NumPy, which reads its header as Python, raises all kinds
             raise ValueError("a file of another form") from error
 
 
