@@ -68,8 +68,10 @@ def test_a_server_that_repeats_the_key(fault, surroundings, toy_root, monkeypatc
 
 
 @pytest.mark.parametrize("logger", ["wandb", "mlflow", "tensorboard"])
-def test_a_run_with_any_logger(logger, surroundings, toy_recipe):
+def test_a_run_with_any_logger(logger, surroundings, toy_recipe, monkeypatch):
     pytest.importorskip(logger)
+    # MLflow keeps a folder by the name that it first had in the process, which from here would be another folder.
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file:{surroundings / 'mlruns'}")
     command = ["fit", "--config", str(toy_recipe), "--config", logger, "--run", "run"]
     code, said, found = told_and_left(surroundings, *command)
     assert code == 0, said

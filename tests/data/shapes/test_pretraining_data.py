@@ -10,6 +10,8 @@ from lightning.pytorch import Trainer
 from PIL import Image
 from torch.utils.data import DistributedSampler
 
+NEW = Mock(epoch_loop=Mock(restarting=False))  # the loop of a run that was not cut
+
 
 def batches(epoch=0, **changes):
     settings = {"batch_size": 6, "steps_per_epoch": 3, "style_shares": {"sketch": 0.5}}
@@ -71,7 +73,7 @@ def test_a_share_beyond_one_is_refused():
 def test_processes_share_the_batches_of_one(epoch):
     def batches(size, processes=1, rank=0):
         module = ShapesPretrainingDataModule(batch_size=size, steps_per_epoch=2)
-        module.trainer = Mock(spec=Trainer, world_size=processes, global_rank=rank)
+        module.trainer = Mock(spec=Trainer, world_size=processes, global_rank=rank, fit_loop=NEW)
         loader = module.train_dataloader()
         assert isinstance(loader.sampler, DistributedSampler)  # which Lightning leaves alone
         loader.sampler.set_epoch(epoch)
