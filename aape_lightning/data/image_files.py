@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aape_lightning.errors import DataError, ManifestError
 
-__all__ = ["IMAGE_SUFFIXES", "class_folders", "list_images"]
+__all__ = ["IMAGE_SUFFIXES", "class_folders", "list_images", "written_name"]
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
@@ -23,7 +23,7 @@ def class_folders(folder: Path) -> list[str]:
         names = [entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith(".")]
     except OSError as error:
         raise _closed(error) from error
-    return sorted(_written(name) for name in names)
+    return sorted(written_name(name) for name in names)
 
 
 def list_images(folder: Path) -> list[str]:
@@ -43,7 +43,7 @@ def list_images(folder: Path) -> list[str]:
         inside = os.path.relpath(place, folder).replace(os.sep, "/")
         prefix = "" if inside == "." else f"{inside}/"
         found += [
-            _written(f"{prefix}{name}")
+            written_name(f"{prefix}{name}")
             for name in files
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
         ]
@@ -54,8 +54,12 @@ def _closed(error: OSError) -> ManifestError:
     return ManifestError(f"The folder {error.filename!r} cannot be read ({error.strerror}). See who may: ls -ld FOLDER")
 
 
-def _written(name: str) -> str:
-    """A name that can be written into results, which Linux does not ask of names."""
+def written_name(name: str) -> str:
+    """A name that can be written into results, which Linux does not ask of names.
+
+    Raises:
+        DataError: If it is not UTF-8.
+    """
     try:
         name.encode()
     except UnicodeEncodeError as error:

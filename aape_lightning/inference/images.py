@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from aape_lightning.data.decoding import as_rgb, check_shape, decode
-from aape_lightning.data.image_files import list_images
+from aape_lightning.data.image_files import list_images, written_name
 from aape_lightning.errors import DataError, ImageError, reason
 
 __all__ = ["AnyImage", "AnyImages", "NamedImage", "named_images"]
@@ -70,17 +70,8 @@ def named_images(images: AnyImages) -> list[NamedImage]:
         elif isinstance(image, Image.Image):
             found.append(NamedImage(str(getattr(image, "filename", "") or f"image {len(found) + 1}"), image))
         else:
-            found += [NamedImage(_checked(name)) for name in _paths(str(image))]
+            found += [NamedImage(written_name(name)) for name in _paths(str(image))]
     return found
-
-
-def _checked(name: str) -> str:
-    """A file's name that can be written down, which Linux does not ask of names."""
-    try:
-        name.encode()
-    except UnicodeEncodeError as error:
-        raise DataError(f"The name of the image {name!a} is not UTF-8. Rename the file.") from error
-    return name
 
 
 def _paths(place: str) -> list[str]:

@@ -1,10 +1,6 @@
-import csv
-import json
-
 import pandas as pd
 import pytest
 import torch
-import yaml
 from aape_lightning.callbacks import PredictionWriter, RunFiles
 from aape_lightning.data import RetrievalDataModule, VQADataModule
 from aape_lightning.errors import BatchError, CheckpointError, RecipeError
@@ -18,29 +14,9 @@ ANSWERS = ["no", "yes", "red car"]
 
 
 @pytest.fixture(scope="module")
-def toy_choices(toy_root):
-    """The manifest of two questions about each of the toy's images, with one or two answers each."""
-    split = json.loads((toy_root / "toy" / "split_toy.json").read_text())
-    for part, entries in split.items():
-        with (toy_root / "toy" / f"{part}_choices.csv").open("w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(["image", "question", "answer"])
-            for path, label, name in entries:
-                rows.writerow([path, "what is there?", f"{name.lower()}, thing" if label == 1 else name.lower()])
-                rows.writerow([path, "is there a red car?", "no" if label else "yes"])
-    manifest = {
-        "name": "toy_choices",
-        "title": "Toy choices",
-        "kind": "questions",
-        "folder": ["toy"],
-        "images": "images",
-        "split": {"format": "csv", "files": {part: f"{part}_choices.csv" for part in split}, "separator": ","},
-        "licence": "none",
-        "source": "made by a test",
-    }
-    path = toy_root / "toy_choices.yaml"
-    path.write_text(yaml.safe_dump(manifest))
-    return path
+def toy_choices(ask_about):
+    """The same manifest with one or two answers to a question."""
+    return ask_about("choices", lambda label, name: f"{name}, thing" if label == 1 else name, separator=",")
 
 
 @pytest.fixture
